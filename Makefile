@@ -1,0 +1,119 @@
+# The doors of the project: `make help` lists them; .ci/run and the workflows go through the same ones.
+
+PYTHON ?= python3
+VENV ?= .venv
+INSTALL ?= --editable .
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+
+bin := $(VENV)/bin
+export PATH := $(abspath $(bin)):$(PATH)
+
+sources := pyproject.toml CMakeLists.txt $(shell find csrc src -type f -not -name '*.py[co]')
+cxx_files := $(filter %.hpp %.cpp,$(sources))
+
+.PHONY: help
+help: ## list the doors
+	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
+
+# ---- the environment, in steps: a virtual environment, dependency groups, the package
+
+$(VENV)/.made:
+	$(PYTHON) -m venv $(VENV)
+	$(bin)/python -m pip install --quiet --upgrade 'pip>=25.1'
+	@touch $@
+
+$(VENV)/.group-%: $(VENV)/.made pyproject.toml
+	$(bin)/python -m pip install --quiet --group $*
+	@touch $@
+
+$(VENV)/.installed: $(VENV)/.group-build $(sources)
+	JOBCORE_BUILD_EXTENSION=1 $(bin)/python -m pip install --quiet --no-build-isolation $(INSTALL)
+	@touch $@
+
+.PHONY: build
+build: $(VENV)/.installed ## build the package into the environment
+
+# ---- using it
+
+.PHONY: demo
+demo: build $(VENV)/.group-demo ## hash a directory with background jobs
+	$(bin)/python examples/hash_directory.py
+
+# ---- testing it
+
+.PHONY: test
+test: test-cxx test-pure test-compiled ## all tests: C++, pure Python, compiled
+
+.PHONY: test-cxx
+test-cxx: $(VENV)/.group-build ## the tests of the C++ core, without Python
+	cmake --workflow --preset dev
+
+.PHONY: test-pure
+test-pure: ## the tests on a wheel without extension modules
+	$(MAKE) --no-print-directory pytest VENV=$(VENV)-pure INSTALL='-Cwheel.cmake=false .'
+
+.PHONY: test-compiled
+test-compiled: export JOBCORE_IMPLEMENTATION = cpp
+test-compiled: pytest ## the tests on the compiled package
+
+.PHONY: pytest
+pytest: build $(VENV)/.group-test
+	$(bin)/python -m pytest $(PYTEST_ARGS)
+
+.PHONY: sanitize
+sanitize: $(VENV)/.group-build ## C++ tests under ASan, UBSan and TSan; all tests under ASan and UBSan
+	cmake --workflow --preset asan
+	cmake --workflow --preset tsan
+	$(MAKE) --no-print-directory pytest-sanitized VENV=$(VENV)-asan INSTALL='$(asan_install)'
+
+asan_install := --editable . -Cbuild-dir=build/asan-python -Ccmake.build-type=RelWithDebInfo -Cinstall.strip=false \
+	-Ccmake.define.JOBCORE_SANITIZE=address,undefined -Ccmake.define.JOBCORE_DEBUG=ON
+
+# libstdc++ is preloaded too: without it the first exception ends in ASan's own check.
+# Leaks are counted in the C++ tests: the interpreter keeps too much on purpose.
+.PHONY: pytest-sanitized
+pytest-sanitized: build $(VENV)/.group-test
+	LD_PRELOAD="$$($(CXX) -print-file-name=libasan.so) $$($(CXX) -print-file-name=libstdc++.so)" \
+	ASAN_OPTIONS=detect_leaks=0 PYTHONMALLOC=malloc JOBCORE_IMPLEMENTATION=cpp \
+	$(bin)/python -m pytest $(PYTEST_ARGS)
+
+# ---- reading it
+
+.PHONY: lint
+lint: $(VENV)/.group-lint ## style, and no file over 400 lines
+	$(bin)/ruff check
+	$(bin)/ruff format --check
+	$(bin)/cython-lint src
+	$(bin)/clang-format --dry-run --Werror $(cxx_files)
+	@git ls-files -z | xargs -0 wc -l | awk '$$1 > 400 && $$2 != "total" { print $$2 ": over 400 lines"; bad = 1 } END { exit bad }'
+
+.PHONY: format
+format: $(VENV)/.group-lint ## rewrite the sources in the style that lint asks for
+	$(bin)/ruff check --fix-only
+	$(bin)/ruff format
+	$(bin)/clang-format -i $(cxx_files)
+
+.PHONY: types
+types: build $(VENV)/.group-types ## mypy and pyright, both strict; the stubs against the modules
+	$(bin)/mypy
+	$(bin)/pyright --pythonpath $(bin)/python
+	$(bin)/pyright --pythonpath $(bin)/python --ignoreexternal --verifytypes jobcore
+	$(bin)/python -m mypy.stubtest $(subst /,.,$(patsubst src/%.pyi,%,$(filter %.pyi,$(sources))))
+
+# ---- measuring and shipping it
+
+.PHONY: bench
+bench: build $(VENV)/.group-bench ## benchmarks, into bench/results/
+	@mkdir -p bench/results
+	$(bin)/python -m pytest bench --benchmark-only --benchmark-disable-gc --benchmark-json=bench/results/latest.json $(PYTEST_ARGS)
+
+.PHONY: wheel
+wheel: $(VENV)/.group-wheel ## an sdist, and a wheel made from it, into dist/
+	JOBCORE_BUILD_EXTENSION=1 $(bin)/python -m build
+
+.PHONY: clean
+clean: ## remove everything that make made
+	rm -rf .venv .venv-* build dist .hypothesis .*_cache
+	find csrc src tests bench examples -name __pycache__ -prune -exec rm -rf {} +
