@@ -1,0 +1,410 @@
+#include "jobcore/job_index.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace jobcore {
+
+namespace {
+
+using Standing = Bucket::Standing;
+
+Ranks::node_type take_rank(Bucket& bucket) noexcept {
+    switch (bucket.standing) {
+        case Standing::ready:
+            return bucket.queue->ready.extract(bucket.rank);
+        case Standing::future:
+            return bucket.queue->future.extract(bucket.rank);
+        case Standing::empty:
+            break;
+    }
+    return std::move(bucket.unranked);
+}
+
+void stand(Bucket& bucket, Standing standing) noexcept {
+    Ranks::node_type node = take_rank(bucket);
+    bucket.standing = standing;
+    if (standing == Standing::empty) {
+        bucket.unranked = std::move(node);
+        return;
+    }
+    const bool ready = standing == Standing::ready;
+    node.key() = Rank{ready ? 0 : bucket.waiting.begin()->first.time, -bucket.priority};
+    Ranks& ranks = ready ? bucket.queue->ready : bucket.queue->future;
+    bucket.rank = ranks.insert(std::move(node)).position;
+}
+
+// After a change of the first job. A bucket among the ready may stay there: `refresh` looks before it believes it.
+// So an empty one that gets a job goes there too, unseen, and the common case (it is due) costs no second move.
+void first_changed(Bucket& bucket) noexcept {
+    if (bucket.waiting.empty()) {
+        if (bucket.standing != Standing::empty) {
+            stand(bucket, Standing::empty);
+        }
+    } else if (bucket.standing == Standing::empty) {
+        stand(bucket, Standing::ready);
+    } else if (bucket.standing == Standing::future && bucket.rank->first.due != bucket.waiting.begin()->first.time) {
+        stand(bucket, Standing::future);
+    }
+}
+
+Time first_due(const Ranks::value_type& rank) noexcept {
+    return rank.second->waiting.begin()->first.time;
+}
+
+}  // namespace
+
+bool JobIndex::insert(const Id& id, std::string_view queue_name, std::int16_t priority, Time due, Time lease,
+                      void* handle) {
+    if (table_.find(id) != nullptr) {
+        return false;
+    }
+    table_.reserve_one();
+    auto named = queues_.find(queue_name);
+    if (named == queues_.end()) {
+        named = queues_.try_emplace(std::string(queue_name)).first;
+        named->second.name = &named->first;
+    }
+    Queue& queue = named->second;
+    Bucket* bucket = nullptr;
+    Jobs::iterator place;
+    try {
+        bucket = &queue.buckets.try_emplace(priority, &queue, priority).first->second;
+        const Key key{due, sequence_};
+        place = bucket->waiting.try_emplace(bucket->waiting.end(), key, id, bucket, due, lease, handle);
+    } catch (...) {
+        if (bucket != nullptr) {
+            forget(*bucket);
+        }
+        if (queue.jobs == 0) {
+            keep_warm(queue);
+        }
+        throw;
+    }
+    ++sequence_;
+    ++bucket->jobs;
+    ++queue.jobs;
+    ++counters.pushed;
+    place->second.place = place;
+    table_.insert(place->second);
+    first_changed(*bucket);
+    return true;
+}
+
+bool JobIndex::pop(std::string_view queue_name, const Id& runner, Time wall, Time monotonic,
+                   Popped& popped) noexcept {
+    Queue* queue = find_queue(queue_name);
+    if (queue == nullptr) {
+        return false;
+    }
+    refresh(*queue, wall, monotonic);
+    if (queue->ready.empty()) {
+        return false;
+    }
+    Bucket& bucket = *queue->ready.begin()->second;
+    Jobs::node_type node = detach(bucket.waiting.begin()->second);
+    Job& job = node.mapped();
+    popped.was_held = job.held;
+    popped.holder_before = job.runner;
+    if (job.held) {
+        ++job.lost_count;
+        ++counters.reclaimed;
+    } else {
+        job.held = true;
+        ++queue->running;
+        ++running_;
+    }
+    ++job.delivery_count;
+    ++counters.popped;
+    job.runner = runner;
+    job.leased = true;
+    node.key().time = monotonic + static_cast<Time>(job.lease);
+    popped.id = job.id;
+    popped.handle = job.handle;
+    popped.due = job.due;
+    popped.delivery_count = job.delivery_count;
+    popped.lost_count = job.lost_count;
+    attach(std::move(node), bucket);
+    return true;
+}
+
+void JobIndex::undo_pop(const Popped& popped) noexcept {
+    Job* job = table_.find(popped.id);
+    if (job == nullptr || !job->held || job->delivery_count != popped.delivery_count) {
+        return;
+    }
+    Bucket& bucket = *job->bucket;
+    Jobs::node_type node = detach(*job);
+    --job->delivery_count;
+    --counters.popped;
+    if (popped.was_held) {
+        --job->lost_count;
+        --counters.reclaimed;
+        job->runner = popped.holder_before;
+    } else {
+        let_go(*job);
+    }
+    job->leased = false;
+    node.key().time = job->due;
+    attach(std::move(node), bucket);
+}
+
+Verdict JobIndex::heartbeat(const Id& id, const Fence& fence, Time monotonic) noexcept {
+    Job* job = table_.find(id);
+    const Verdict verdict = judge(job, fence);
+    if (verdict != Verdict::done) {
+        ++counters.lost_leases;
+        return verdict;
+    }
+    if (!job->held) {
+        return refused(Verdict::refused);
+    }
+    Bucket& bucket = *job->bucket;
+    Jobs::node_type node = detach(*job);
+    job->leased = true;
+    node.key().time = monotonic + static_cast<Time>(job->lease);
+    attach(std::move(node), bucket);
+    return Verdict::done;
+}
+
+Verdict JobIndex::remove(const Id& id, const Fence& fence, void*& handle) noexcept {
+    Job* job = table_.find(id);
+    const Verdict verdict = judge(job, fence);
+    if (verdict != Verdict::done) {
+        return refused(verdict);
+    }
+    Bucket& bucket = *job->bucket;
+    handle = job->handle;
+    table_.erase(*job);
+    let_go(*job);
+    detach(*job);
+    --bucket.jobs;
+    Queue& queue = *bucket.queue;
+    --queue.jobs;
+    forget(bucket);
+    if (queue.jobs == 0) {
+        keep_warm(queue);
+    }
+    return Verdict::done;
+}
+
+Verdict JobIndex::release(const Id& id, const Fence& fence) noexcept {
+    Job* job = table_.find(id);
+    const Verdict verdict = judge(job, fence);
+    if (verdict != Verdict::done) {
+        return refused(verdict);
+    }
+    Bucket& bucket = *job->bucket;
+    let_go(*job);
+    if (job->leased) {
+        Jobs::node_type node = detach(*job);
+        job->leased = false;
+        node.key().time = job->due;
+        attach(std::move(node), bucket);
+    }
+    return Verdict::done;
+}
+
+Verdict JobIndex::put_back(const Id& id, const Fence& fence, Time due, void*& handle) noexcept {
+    Job* job = table_.find(id);
+    const Verdict verdict = judge(job, fence);
+    if (verdict != Verdict::done) {
+        return refused(verdict);
+    }
+    Bucket& bucket = *job->bucket;
+    let_go(*job);
+    Jobs::node_type node = detach(*job);
+    job->leased = false;
+    job->due = due;
+    std::swap(job->handle, handle);
+    node.key() = Key{due, sequence_++};
+    attach(std::move(node), bucket);
+    return Verdict::done;
+}
+
+bool JobIndex::rekey(const Id& id, std::int16_t priority, Time due) {
+    Job* job = table_.find(id);
+    if (job == nullptr || job->held) {
+        return false;
+    }
+    Bucket& before = *job->bucket;
+    Queue& queue = *before.queue;
+    Bucket& bucket = queue.buckets.try_emplace(priority, &queue, priority).first->second;
+    Jobs::node_type node = detach(*job);
+    job->bucket = &bucket;
+    job->due = due;
+    node.key() = Key{due, sequence_++};
+    attach(std::move(node), bucket);
+    ++bucket.jobs;
+    --before.jobs;
+    forget(before);
+    return true;
+}
+
+Verdict JobIndex::refused(Verdict verdict) noexcept {
+    counters.lost_leases += verdict == Verdict::refused;
+    return verdict;
+}
+
+Verdict JobIndex::judge(const Id& id, const Fence& fence) const noexcept {
+    return judge(table_.find(id), fence);
+}
+
+Verdict JobIndex::judge(const Job* job, const Fence& fence) const noexcept {
+    if (job == nullptr) {
+        return Verdict::unknown;
+    }
+    if (fence.has_runner && !(job->held && job->runner == fence.runner)) {
+        return Verdict::refused;
+    }
+    if (fence.delivery != Fence::any_delivery && fence.delivery != job->delivery_count) {
+        return Verdict::refused;
+    }
+    return Verdict::done;
+}
+
+Time JobIndex::until_next(std::string_view queue_name, Time wall, Time monotonic) noexcept {
+    Queue* queue = find_queue(queue_name);
+    if (queue == nullptr) {
+        return nothing_to_wait_for;
+    }
+    refresh(*queue, wall, monotonic);
+    if (!queue->ready.empty()) {
+        return 0;
+    }
+    Time wait = nothing_to_wait_for;
+    if (!queue->future.empty()) {
+        wait = queue->future.begin()->first.due - wall;
+    }
+    if (!queue->leases.empty()) {
+        // A lease has run out once *more* than its time has passed.
+        const Time expiry = queue->leases.begin()->first.time - monotonic + 1;
+        wait = wait == nothing_to_wait_for ? expiry : std::min(wait, expiry);
+    }
+    return wait;
+}
+
+const Time* JobIndex::next_due(std::string_view queue_name) const noexcept {
+    const Queue* queue = find_queue(queue_name);
+    if (queue == nullptr) {
+        return nullptr;
+    }
+    const Time* next = queue->future.empty() ? nullptr : &queue->future.begin()->first.due;
+    for (const auto& [rank, bucket] : queue->ready) {
+        const Time& due = bucket->waiting.begin()->first.time;
+        next = next == nullptr || due < *next ? &due : next;
+    }
+    return next;
+}
+
+std::vector<Popped> JobIndex::waiting(std::string_view queue_name, std::size_t limit) const {
+    std::vector<Popped> jobs;
+    const Queue* queue = find_queue(queue_name);
+    if (queue == nullptr) {
+        return jobs;
+    }
+    for (auto bucket = queue->buckets.rbegin(); bucket != queue->buckets.rend(); ++bucket) {
+        for (const auto& [key, job] : bucket->second.waiting) {
+            if (jobs.size() == limit) {
+                return jobs;
+            }
+            jobs.push_back({job.id, job.handle, job.due, job.delivery_count, job.lost_count});
+        }
+    }
+    return jobs;
+}
+
+std::vector<QueueGauge> JobIndex::queues() const {
+    std::vector<QueueGauge> gauges;
+    for (const auto& [name, queue] : queues_) {
+        if (queue.jobs != 0) {
+            gauges.push_back({name, queue.jobs, queue.running});
+        }
+    }
+    return gauges;
+}
+
+const Queue* JobIndex::find_queue(std::string_view name) const noexcept {
+    const auto found = queues_.find(name);
+    return found == queues_.end() ? nullptr : &found->second;
+}
+
+Queue* JobIndex::find_queue(std::string_view name) noexcept {
+    const auto found = queues_.find(name);
+    return found == queues_.end() ? nullptr : &found->second;
+}
+
+// Afterwards no lease in `leases` has run out, and the first bucket of `ready`, if any, has a job that is due and is
+// the one of the highest priority among those that have.
+void JobIndex::refresh(Queue& queue, Time wall, Time monotonic) noexcept {
+    while (!queue.leases.empty() && queue.leases.begin()->first.time < monotonic) {
+        Job& job = queue.leases.begin()->second;
+        Bucket& bucket = *job.bucket;
+        Jobs::node_type node = detach(job);
+        job.leased = false;
+        node.key().time = job.due;
+        attach(std::move(node), bucket);
+    }
+    while (!queue.future.empty() && queue.future.begin()->first.due <= wall) {
+        stand(*queue.future.begin()->second, Standing::ready);
+    }
+    while (!queue.ready.empty() && first_due(*queue.ready.begin()) > wall) {
+        stand(*queue.ready.begin()->second, Standing::future);
+    }
+}
+
+// Takes a job's node out of the tree that it lies in.
+Jobs::node_type JobIndex::detach(Job& job) noexcept {
+    Bucket& bucket = *job.bucket;
+    if (job.leased) {
+        return bucket.queue->leases.extract(job.place);
+    }
+    Jobs::node_type node = bucket.waiting.extract(job.place);
+    first_changed(bucket);
+    return node;
+}
+
+// Puts a node into the tree where it belongs. Most keys are the latest of their tree, hence the hint.
+void JobIndex::attach(Jobs::node_type node, Bucket& bucket) noexcept {
+    const bool leased = node.mapped().leased;
+    Jobs& jobs = leased ? bucket.queue->leases : bucket.waiting;
+    const auto place = jobs.insert(jobs.end(), std::move(node));
+    place->second.place = place;
+    if (!leased) {
+        first_changed(bucket);
+    }
+}
+
+void JobIndex::let_go(Job& job) noexcept {
+    if (job.held) {
+        job.held = false;
+        --job.bucket->queue->running;
+        --running_;
+    }
+}
+
+// Drops a bucket without jobs, unless it is the last of its queue: that goes with the queue.
+void JobIndex::forget(Bucket& bucket) noexcept {
+    Queue& queue = *bucket.queue;
+    if (bucket.jobs == 0 && queue.buckets.size() > 1) {
+        queue.buckets.erase(bucket.priority);
+    }
+}
+
+void JobIndex::keep_warm(Queue& queue) noexcept {
+    if (queue.warm) {
+        return;
+    }
+    Queue*& slot = warm_[next_warm_];
+    next_warm_ = (next_warm_ + 1) % warm_.size();
+    if (slot != nullptr) {
+        slot->warm = false;
+        if (slot->jobs == 0) {
+            queues_.erase(queues_.find(*slot->name));
+        }
+    }
+    slot = &queue;
+    queue.warm = true;
+}
+
+}  // namespace jobcore

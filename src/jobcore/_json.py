@@ -1,0 +1,77 @@
+"""The one JSON codec: msgspec, or the standard library where msgspec cannot be imported.
+
+Both write the same bytes for plain JSON values. What has no JSON form (NaN, infinities, lone surrogates, unknown
+types) is refused here, so that a job that was accepted can always be read back.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+try:
+    import msgspec
+except ImportError:  # no wheel for this interpreter
+    msgspec = None  # type: ignore[assignment]
+
+
+def _holds_non_finite(value: Any) -> bool:
+    # An explicit stack: what msgspec encoded may be nested deeper than Python recurses.
+    pending = [value]
+    while pending:
+        item = pending.pop()
+        if isinstance(item, float):
+            if not math.isfinite(item):
+                return True
+        elif isinstance(item, dict):
+            pending.extend(item)
+            pending.extend(item.values())
+        elif isinstance(item, (list, tuple, set, frozenset)):
+            pending.extend(item)
+    return False
+
+
+if msgspec is not None:
+    _encode = msgspec.json.Encoder().encode
+    _decode = msgspec.json.Decoder().decode
+    _decode_raw = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+
+    def encode(value: Any) -> bytes:
+        """JSON text of `value`; `TypeError` for unknown types, another exception for what JSON cannot say."""
+        raw = _encode(value)
+        # msgspec writes NaN and infinities as null, so only a text that holds a null needs the second look.
+        if b"null" in raw and _holds_non_finite(msgspec.to_builtins(value)):
+            raise ValueError("NaN and infinities are not JSON")
+        return raw
+
+    def decode(raw: bytes | str) -> Any:
+        """The value of a JSON text, made afresh; `ValueError` for a text that is not JSON."""
+        return _decode(raw)
+
+    def decode_document(text: bytes | str) -> tuple[dict[str, Any], bytes]:
+        """The fields of a JSON object, with its member "args" as it was written."""
+        members = _decode_raw(text)
+        args = bytes(members.pop("args"))
+        return {name: _decode(member) for name, member in members.items()}, args
+
+else:
+
+    def encode(value: Any) -> bytes:
+        """JSON text of `value`; `TypeError` for unknown types, another exception for what JSON cannot say."""
+        return json.dumps(value, allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode()
+
+    def decode(raw: bytes | str) -> Any:
+        """The value of a JSON text, made afresh; `ValueError` for a text that is not JSON."""
+        return json.loads(raw)
+
+    def decode_document(text: bytes | str) -> tuple[dict[str, Any], bytes]:
+        """The fields of a JSON object, with its member "args" as `encode` writes it."""
+        members = json.loads(text)
+        args = encode(members.pop("args"))
+        return members, args
+
+
+def encode_document(fields: dict[str, Any], args: bytes) -> str:
+    """A JSON object of `fields` and, byte for byte, of the JSON text `args` as its member "args"."""
+    return f'{encode(fields).decode()[:-1]},"args":{args.decode()}}}'

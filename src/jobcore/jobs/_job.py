@@ -1,0 +1,259 @@
+# cython: language_level=3, annotation_typing=False, freethreading_compatible=True
+# cython: embedsignature=True, embedsignature.format=python, auto_pickle=False
+"""`JobInfo`: a job in a storage, as it was when somebody asked.
+
+It shares the `NewJobInfo` that it came from and adds what a storage knows: handing a job out copies a few numbers.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from jobcore import _ids, _json
+from jobcore._time import later, to_datetime, to_microseconds
+from jobcore.errors import InvalidJob, InvalidJobType
+from jobcore.jobs._backoff import Backoff
+from jobcore.jobs._checks import (
+    MAX_COUNT,
+    check_duration,
+    check_error,
+    check_int,
+    check_moment,
+    check_result,
+    check_uuid,
+    represent,
+)
+from jobcore.jobs._new import POLICY, NewJobInfo, new_from_data, policy_to_data
+from jobcore.jobs._results import JobResult
+from jobcore.jobs._returned import ReturnJobInfo, make_return
+
+COUNTS = ("retry_count", "delivery_count", "lost_count")
+
+
+class JobInfo:
+    """A job in a storage, as it was when you asked. Immutable; made by storages (`from_new`).
+
+    `retry_count` counts the put-backs after failures, `delivery_count` the pops, `lost_count` the pops that followed
+    a lease that ran out.
+    """
+
+    __slots__ = ("_delivery_count", "_due", "_id", "_last_error", "_lost_count", "_new", "_retry_count")
+
+    def __init__(self) -> None:
+        raise TypeError("JobInfo is made by storages; use JobInfo.from_new() or JobInfo.from_json()")
+
+    @staticmethod
+    def from_new(
+        new: NewJobInfo,
+        id: UUID,
+        next_queue: datetime,
+        *,
+        retry_count: int = 0,
+        delivery_count: int = 0,
+        lost_count: int = 0,
+        last_error: str | None = None,
+    ) -> JobInfo:
+        """The job `new` as it lies in a storage; for authors of storages."""
+        if not isinstance(new, NewJobInfo):
+            raise InvalidJobType("new", "a NewJobInfo", new)
+        return make_job(
+            new,
+            check_uuid("id", id),
+            check_moment("next_queue", next_queue),
+            check_int("retry_count", retry_count, 0, MAX_COUNT),
+            check_int("delivery_count", delivery_count, 0, MAX_COUNT),
+            check_int("lost_count", lost_count, 0, MAX_COUNT),
+            None if last_error is None else check_error(last_error),
+        )
+
+    @property
+    def id(self) -> UUID:
+        """The id that the push returned."""
+        return self._id
+
+    @property
+    def name(self) -> str:
+        """Which job this is."""
+        return self._new.name
+
+    @property
+    def queue(self) -> str:
+        """The queue that it lies in."""
+        return self._new.queue
+
+    @property
+    def args(self) -> Any:
+        """The arguments, decoded afresh."""
+        return self._new.args
+
+    @property
+    def raw_args(self) -> bytes:
+        """The arguments as the JSON text that is stored."""
+        return self._new.raw_args
+
+    @property
+    def priority(self) -> int:
+        """Higher goes first among the jobs that are due."""
+        return self._new.priority
+
+    @property
+    def max_retries(self) -> int | None:
+        """How often it is put back after a failure; `None` for no limit."""
+        return self._new.max_retries
+
+    @property
+    def backoff(self) -> Backoff:
+        """How long it rests before a retry."""
+        return self._new.backoff
+
+    @property
+    def due(self) -> int:
+        """`next_queue` in microseconds since 1970."""
+        return self._due
+
+    @property
+    def heartbeat_interval(self) -> timedelta:
+        """A lease lasts five of these."""
+        return self._new.heartbeat_interval
+
+    @property
+    def next_queue(self) -> datetime:
+        """When it becomes (or became) due, UTC."""
+        return to_datetime(self._due)
+
+    @property
+    def retry_count(self) -> int:
+        """How often it was put back after a failure."""
+        return self._retry_count
+
+    @property
+    def delivery_count(self) -> int:
+        """How often it was popped, this time included."""
+        return self._delivery_count
+
+    @property
+    def lost_count(self) -> int:
+        """How often it was popped because the lease before had run out."""
+        return self._lost_count
+
+    @property
+    def last_error(self) -> str | None:
+        """The text of the last failure."""
+        return self._last_error
+
+    def unexecuted(self) -> ReturnJobInfo:
+        """To hand the job back as it was, on the id alone."""
+        return ReturnJobInfo(self._id, JobResult.UNEXECUTED)
+
+    def returned(
+        self, result: JobResult, runner_id: UUID | None, *, delay: timedelta | None = None, error: str | None = None
+    ) -> ReturnJobInfo:
+        """To hand this delivery of the job back: fills in its id, the runner and the delivery."""
+        check_result(result)
+        if runner_id is not None:
+            check_uuid("runner_id", runner_id)
+        return make_return(
+            self._id,
+            result,
+            runner_id,
+            self._delivery_count,
+            None if delay is None else check_duration("delay", delay),
+            None if error is None else check_error(error),
+        )
+
+    def next_queue_id(self) -> UUID:
+        """A fresh UUID of version 7 that sorts by `next_queue`, to the millisecond."""
+        return _ids.uuid7_at(self._due // 1000)
+
+    def prepare_retry(
+        self, now: datetime | None = None, *, delay: timedelta | None = None, error: str | None = None
+    ) -> JobInfo | None:
+        """The job to put back after a failure at `now` (default: this moment); `None` when its retries are used up.
+
+        `delay` takes the place of the backoff; `error` is the text of the failure.
+        """
+        return retried(
+            self,
+            to_microseconds(datetime.now(UTC)) if now is None else check_moment("now", now),
+            None if delay is None else check_duration("delay", delay),
+            None if error is None else check_error(error),
+        )
+
+    def to_json(self) -> str:
+        """This job as one JSON object; `from_json` reads it back without loss."""
+        fields = policy_to_data(self._new)
+        fields["id"] = str(self._id)
+        fields["next_queue"] = self.next_queue.isoformat()
+        fields["last_error"] = self._last_error
+        for count in COUNTS:
+            fields[count] = getattr(self, count)
+        return _json.encode_document(fields, self.raw_args)
+
+    @staticmethod
+    def from_json(text: str | bytes) -> JobInfo:
+        """The job that `to_json` wrote down; `InvalidJob` where the text is something else."""
+        try:
+            fields, raw_args = _json.decode_document(text)
+            return JobInfo.from_new(
+                new_from_data(fields, raw_args),
+                UUID(fields["id"]),
+                datetime.fromisoformat(fields["next_queue"]),
+                last_error=fields["last_error"],
+                **{count: fields[count] for count in COUNTS},
+            )
+        except InvalidJob:
+            raise
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise InvalidJob("JSON", f"is not a JobInfo: {error!r}") from error
+
+    def _key(self) -> tuple[Any, ...]:
+        counts = (self._retry_count, self._delivery_count, self._lost_count)
+        return (*self._new.policy_key(), self._id, self._due, *counts, self._last_error)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, JobInfo) and self._key() == other._key()
+
+    def __hash__(self) -> int:
+        return hash(self._key())
+
+    def __repr__(self) -> str:
+        return represent(self, ("id", "name", "args", *POLICY, "next_queue", *COUNTS, "last_error"))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return JobInfo.from_json, (self.to_json(),)
+
+
+def make_job(
+    new: NewJobInfo, id: UUID, due: int, retry_count: int, delivery_count: int, lost_count: int, error: str | None
+) -> JobInfo:
+    """A `JobInfo` of parts that were checked before."""
+    job = JobInfo.__new__(JobInfo)
+    job._new = new
+    job._id = id
+    job._due = due
+    job._retry_count = retry_count
+    job._delivery_count = delivery_count
+    job._lost_count = lost_count
+    job._last_error = error
+    return job
+
+
+def stored(handle: NewJobInfo | JobInfo, id: UUID, due: int, delivery_count: int, lost_count: int) -> JobInfo:
+    """The job that an index keeps under `handle`: a `NewJobInfo` at first, the `JobInfo` of the last retry after one."""
+    if isinstance(handle, NewJobInfo):
+        return make_job(handle, id, due, 0, delivery_count, lost_count, None)
+    before = handle
+    return make_job(before._new, id, due, before._retry_count, delivery_count, lost_count, before._last_error)
+
+
+def retried(job: JobInfo, now: int, delay: int | None, error: str | None) -> JobInfo | None:
+    """`prepare_retry` in microseconds."""
+    attempt = job.retry_count + 1
+    limit = job.max_retries
+    if limit is not None and attempt > limit:
+        return None
+    rest = job.backoff.delay(attempt) * 1e6 if delay is None else delay
+    due = later(now, rest)
+    return make_job(job._new, job._id, due, attempt, job._delivery_count, job._lost_count, error)

@@ -1,0 +1,339 @@
+# cython: language_level=3, freethreading_compatible=True, auto_pickle=False, autotestdict=False
+# cython: embedsignature=True, embedsignature.format=python, binding=True
+"""The hot path of MemoryStorage: the verbs from Python into the C++ index and back.
+
+Each verb is there as a plain call (`push_nowait`) and as one to await (`push`). What can be done at once is done here;
+what cannot is the storage's, in Python: `_changed` (wake whoever waits on a queue), `_wait` (a pop that found nothing),
+`_breathe` (a pop that must let its event loop run first), `_put_back` (a completion that is more than a removal),
+`_missing` (a completion of an unknown job).
+
+`_pycalls.py` is this file in plain Python. Locking and references are as in `_index.pyx`.
+"""
+
+cimport cython
+from cpython.dict cimport PyDict_Size
+from cpython.ref cimport Py_DECREF, Py_INCREF
+from libc.stdint cimport int64_t, uint64_t
+from libcpp cimport bool as cpp_bool
+from libcpp.string_view cimport string_view
+from libcpp.vector cimport vector
+
+from jobcore.jobs._checks cimport check_int, check_queue, check_uuid
+from jobcore.jobs._job cimport JobInfo, stored
+from jobcore.jobs._new cimport NewJobInfo
+from jobcore.jobs._returned cimport ReturnJobInfo
+from jobcore.memory._awaitable cimport Call, new_call
+from jobcore.memory._core cimport (
+    CoreIndex,
+    Fence,
+    Id,
+    Job,
+    Popped,
+    Uuid7Source,
+    Verdict,
+    monotonic_nanoseconds,
+    wall_nanoseconds,
+)
+from jobcore.memory._index cimport JobIndex, make_uuid, queue_view, read_fence, read_id
+
+import os
+import time
+
+from jobcore.errors import InvalidJobType, LeaseLost, StorageClosed
+from jobcore.jobs import JobResult
+
+cdef object SUCCESS = JobResult.SUCCESS
+cdef object DEAD = JobResult.DEAD
+cdef int64_t ANY_DELIVERY = -1
+
+
+@cython.final
+cdef class IdSource:
+    cdef Uuid7Source source
+
+    cdef Id next(self) except *:
+        cdef Id id
+        with cython.critical_section(self):
+            id = self.source.next(<uint64_t>wall_nanoseconds() // 1_000_000)
+        return id
+
+    def renew(self):
+        self.source.renew()
+
+
+cdef IdSource ids = IdSource()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=ids.renew)
+
+
+cdef class MemoryCalls:
+    """What `MemoryStorage` inherits its verbs from."""
+
+    def __init__(self, JobIndex index, clock, dict waitlists):
+        self.index = index
+        self.clock = None if clock is time else clock
+        self.waitlists = waitlists
+        self.refusal = ""
+
+    cdef int64_t wall(self) except? -1:
+        if self.clock is None:
+            return wall_nanoseconds() // 1000
+        return <int64_t>self.clock.time_ns() // 1000
+
+    cdef int64_t monotonic(self) except? -1:
+        if self.clock is None:
+            return monotonic_nanoseconds() // 1000
+        return <int64_t>self.clock.monotonic_ns() // 1000
+
+    def now(self):
+        """The storage's time, in microseconds since 1970."""
+        return self.wall()
+
+    def until_next(self, str queue):
+        """Seconds until a job of this queue can be popped: 0 for at once, None if nothing is on its way."""
+        wait = self.index.until_next(queue, self.wall(), self.monotonic())
+        return None if wait is None else wait / 1e6
+
+    cpdef int check_open(self) except -1:
+        """Raise `StorageClosed` if it is."""
+        if self.closed:
+            raise StorageClosed(self.refusal)
+        return 0
+
+    def shut(self, str refusal):
+        """Refuse every call from now on, for this reason; drop the jobs."""
+        self.refuse(refusal)
+        self.index.clear()
+
+    def refuse(self, str refusal):
+        """Refuse every call from now on, for this reason."""
+        with cython.critical_section(self):
+            if not self.closed:
+                self.refusal = refusal
+                self.closed = True
+
+    cdef int changed(self, str queue) except -1:
+        if PyDict_Size(self.waitlists):
+            self._changed(queue)
+        return 0
+
+    cdef object lease(self, str queue, object runner_id, int64_t monotonic):
+        # The job, or None. `queue` is checked only where nothing is found under it.
+        cdef Id runner
+        cdef Popped popped
+        cdef cpp_bool found = False
+        cdef string_view name
+        cdef int64_t wall
+        self.check_open()
+        read_id("runner_id", runner_id, &runner)
+        wall = self.wall()
+        try:
+            name = queue_view(queue)
+        except UnicodeEncodeError:
+            check_queue(queue)
+        with cython.critical_section(self.index):
+            found = self.index.core.get().pop(name, runner, wall, monotonic, popped)
+            if found:
+                Py_INCREF(<object>popped.handle)
+        if not found:
+            check_queue(queue)
+            return None
+        try:
+            return describe(popped)
+        except:
+            self.undo(popped)
+            raise
+        finally:
+            Py_DECREF(<object>popped.handle)
+
+    cdef int undo(self, const Popped& popped) except -1:
+        with cython.critical_section(self.index):
+            self.index.core.get().undo_pop(popped)
+        return 0
+
+    cpdef object push_nowait(self, object job):
+        """`push` as a plain call."""
+        cdef NewJobInfo new
+        cdef Id id
+        cdef int64_t due
+        cdef cpp_bool added
+        cdef string_view name
+        if not isinstance(job, NewJobInfo):
+            raise InvalidJobType("job", "a NewJobInfo", job)
+        self.check_open()
+        new = <NewJobInfo>job
+        if new._id is None:
+            id = ids.next()
+            job_id = make_uuid(id)
+        else:
+            job_id = new._id
+            read_id("id", job_id, &id)
+        due = new.due_at(self.wall())
+        name = queue_view(new._queue)
+        Py_INCREF(job)
+        try:
+            with cython.critical_section(self.index):
+                added = self.index.core.get().insert(
+                    id, name, new._priority, due, 5 * new._heartbeat, <void*>job
+                )
+        except:
+            Py_DECREF(job)
+            raise
+        if added:
+            self.changed(new._queue)
+        else:
+            Py_DECREF(job)
+        return job_id
+
+    cpdef object pop_nowait(self, object queue, object runner_id):
+        """`pop` as a plain call; None if no job is due."""
+        return self.lease(plain(queue), runner_id, self.monotonic())
+
+    def pop_many_nowait(self, queue, runner_id, limit):
+        """`pop_many` as a plain call; an empty list if no job is due."""
+        cdef Id runner
+        cdef vector[Popped] batch
+        cdef Popped popped
+        cdef string_view name
+        cdef int64_t wall
+        cdef int64_t monotonic
+        cdef Py_ssize_t most = check_int("limit", limit, 1, 2**31 - 1)
+        cdef list jobs = []
+        self.check_open()
+        read_id("runner_id", runner_id, &runner)
+        queue = check_queue(queue)
+        name = queue_view(queue)
+        wall = self.wall()
+        monotonic = self.monotonic()
+        with cython.critical_section(self.index):
+            most = min(most, <Py_ssize_t>self.index.core.get().size())
+            batch.reserve(<size_t>most)
+            while most > 0 and self.index.core.get().pop(name, runner, wall, monotonic, popped):
+                Py_INCREF(<object>popped.handle)
+                batch.push_back(popped)
+                most -= 1
+        try:
+            for popped in batch:
+                jobs.append(describe(popped))
+        except:
+            for popped in batch:
+                self.undo(popped)
+            raise
+        finally:
+            for popped in batch:
+                Py_DECREF(<object>popped.handle)
+        return jobs
+
+    cpdef object heartbeat_nowait(self, object job_id, object runner_id, object delivery=None):
+        """`heartbeat` as a plain call."""
+        cdef Id id
+        cdef Fence fence
+        cdef Verdict verdict
+        cdef int64_t monotonic
+        self.check_open()
+        read_id("job_id", job_id, &id)
+        check_uuid("runner_id", runner_id)
+        read_fence(runner_id, ANY_DELIVERY if delivery is None else check_int("delivery", delivery, 0, 2**31 - 1), &fence)
+        monotonic = self.monotonic()
+        with cython.critical_section(self.index):
+            verdict = self.index.core.get().heartbeat(id, fence, monotonic)
+        if verdict != Verdict.done:
+            raise LeaseLost(job_id)
+
+    cpdef bint complete_nowait(self, object returned) except -1:
+        """`complete` as a plain call."""
+        cdef ReturnJobInfo back
+        cdef Id id
+        cdef Fence fence
+        cdef Verdict verdict
+        cdef void* handle = NULL
+        cdef bint success
+        if not isinstance(returned, ReturnJobInfo):
+            raise InvalidJobType("returned", "a ReturnJobInfo", returned)
+        self.check_open()
+        back = <ReturnJobInfo>returned
+        success = back._result is SUCCESS
+        if not success and back._result is not DEAD:
+            return self._put_back(back)
+        read_id("id", back._id, &id)
+        read_fence(back._runner_id, back._delivery, &fence)
+        with cython.critical_section(self.index):
+            verdict = self.index.core.get().remove(id, fence, handle)
+            if verdict == Verdict.done:
+                if success:
+                    self.index.core.get().counters.completed += 1
+                else:
+                    self.index.core.get().counters.dead += 1
+        if verdict == Verdict.unknown:
+            return self._missing(back)
+        if verdict == Verdict.refused:
+            raise LeaseLost(back._id)
+        Py_DECREF(<object>handle)
+        return True
+
+    cpdef object info_nowait(self, object job_id):
+        """`info` as a plain call."""
+        self.check_open()
+        facts = self.index.get(job_id)
+        if facts is None:
+            return None
+        id, handle, due, delivery_count, lost_count = facts
+        return stored(handle, id, due, delivery_count, lost_count)
+
+    def push(self, job):
+        """Put a job into its queue and return its id; if its id is there already, change nothing."""
+        return new_call("push", run_push, self, job, None, None)
+
+    def pop(self, queue, runner_id):
+        """Wait for a job of this queue that is due, and lease it to this runner."""
+        return new_call("pop", run_pop, self, queue, runner_id, None)
+
+    def heartbeat(self, job_id, runner_id, delivery=None):
+        """Renew the lease that this runner holds; `LeaseLost` when it does not."""
+        return new_call("heartbeat", run_heartbeat, self, job_id, runner_id, delivery)
+
+    def complete(self, returned):
+        """Hand a job back; True when it is not queued again. `LeaseLost` when its runner does not hold it."""
+        return new_call("complete", run_complete, self, returned, None, None)
+
+    def info(self, job_id):
+        """The job as it is now, or None."""
+        return new_call("info", run_info, self, job_id, None, None)
+
+
+cdef str plain(object queue):
+    return queue if type(queue) is str else check_queue(queue)
+
+
+cdef JobInfo describe(Popped& popped):
+    return stored(
+        <object>popped.handle, make_uuid(popped.id), popped.due, popped.delivery_count, popped.lost_count
+    )
+
+
+cdef object run_push(Call call):
+    return (<MemoryCalls>call.owner).push_nowait(call.first)
+
+
+cdef object run_pop(Call call):
+    cdef MemoryCalls calls = <MemoryCalls>call.owner
+    cdef int64_t monotonic = calls.monotonic()
+    if (monotonic if calls.clock is None else monotonic_nanoseconds() // 1000) >= calls.breathe_at:
+        call.rest = calls._breathe(call.first, call.second)
+        return None
+    job = calls.lease(plain(call.first), call.second, monotonic)
+    if job is None:
+        call.rest = calls._wait(call.first, call.second)
+    return job
+
+
+cdef object run_heartbeat(Call call):
+    return (<MemoryCalls>call.owner).heartbeat_nowait(call.first, call.second, call.third)
+
+
+cdef object run_complete(Call call):
+    return (<MemoryCalls>call.owner).complete_nowait(call.first)
+
+
+cdef object run_info(Call call):
+    return (<MemoryCalls>call.owner).info_nowait(call.first)
