@@ -48,7 +48,7 @@ test: test-cxx test-pure test-compiled ## all tests: C++, pure Python, compiled
 
 .PHONY: test-cxx
 test-cxx: $(VENV)/.group-build ## the tests of the C++ core, without Python
-	cmake --workflow --preset dev
+	$(bin)/cmake --workflow --preset dev
 
 .PHONY: test-pure
 test-pure: ## the tests on a wheel without extension modules
@@ -64,8 +64,8 @@ pytest: build $(VENV)/.group-test
 
 .PHONY: sanitize
 sanitize: $(VENV)/.group-build ## C++ tests under ASan, UBSan and TSan; all tests under ASan and UBSan
-	cmake --workflow --preset asan
-	cmake --workflow --preset tsan
+	$(bin)/cmake --workflow --preset asan
+	$(bin)/cmake --workflow --preset tsan
 	$(MAKE) --no-print-directory pytest-sanitized VENV=$(VENV)-asan INSTALL='$(asan_install)'
 
 asan_install := --editable . -Cbuild-dir=build/asan-python -Ccmake.build-type=RelWithDebInfo -Cinstall.strip=false \
