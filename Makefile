@@ -2,7 +2,11 @@
 
 PYTHON ?= python3
 VENV ?= .venv
-INSTALL ?= --editable .
+INSTALL ?= --editable . $(if $(compiled),,-Cwheel.cmake=false)
+
+# Some Pythons come without headers. There all runs in pure Python, unless JOBCORE_BUILD_EXTENSION forbids it.
+compiled := $(or $(JOBCORE_BUILD_EXTENSION),$(wildcard $(shell \
+	$(PYTHON) -c 'import sysconfig; print(sysconfig.get_path("include"))')/Python.h))
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
@@ -29,6 +33,7 @@ $(VENV)/.group-%: $(VENV)/.made pyproject.toml
 	@touch $@
 
 $(VENV)/.installed: $(VENV)/.group-build $(sources)
+	$(if $(compiled),,@echo 'Without Python.h (python3-dev on Debian) no extension modules are built: all runs in pure Python.')
 	JOBCORE_BUILD_EXTENSION=1 $(bin)/python -m pip install --quiet --no-build-isolation $(INSTALL)
 	@touch $@
 
@@ -44,7 +49,7 @@ demo: build $(VENV)/.group-demo ## hash a directory with background jobs
 # ---- testing it
 
 .PHONY: test
-test: test-cxx test-pure test-compiled ## all tests: C++, pure Python, compiled
+test: test-cxx test-pure $(if $(compiled),test-compiled) ## all tests: C++, pure Python, compiled
 
 .PHONY: test-cxx
 test-cxx: $(VENV)/.group-build ## the tests of the C++ core, without Python
