@@ -1,10 +1,11 @@
-"""UUIDs of version 7: in the order in which they were made, within a process.
+"""UUIDs: as two halves of 64 bits, and new ones of version 7.
 
-A clock reading in milliseconds stands in front, 74 bits follow: random at the first id of a millisecond (its top bit
-clear, so that there is room), a random step further at each next one. A clock that goes back changes nothing: the
-generator stays at the latest millisecond it has seen. (RFC 9562, 6.2, methods 1 and 2.)
+Those of version 7 come in the order in which they were made, within a process. A clock reading in milliseconds stands
+in front, 74 bits follow: random at the first id of a millisecond (its top bit clear, so that there is room), a random
+step further at each next one. A clock that goes back changes nothing: the source stays at the latest millisecond it
+has seen. (RFC 9562, 6.2, methods 1 and 2.)
 
-The compiled calls make their ids in C++ (`csrc/include/jobcore/uuid7.hpp`) by the same rule.
+The compiled modules have these functions from `_uuids.pyx` in their place, which makes ids in C++ by the same rule.
 """
 
 from __future__ import annotations
@@ -19,10 +20,24 @@ _TAIL_BITS = 74
 _STEP_BITS = 32
 
 
+def uuid_high(uuid: UUID) -> int:
+    """The first 64 bits of a UUID."""
+    return uuid.int >> 64
+
+
+def uuid_low(uuid: UUID) -> int:
+    """The last 64 bits of a UUID."""
+    return uuid.int & (2**64 - 1)
+
+
+def uuid_from_halves(high: int, low: int) -> UUID:
+    """The UUID with these 64 bits in front and those behind."""
+    return UUID(int=high << 64 | low)
+
+
 def _compose(milliseconds: int, tail: int) -> UUID:
     high = (milliseconds & (2**48 - 1)) << 16 | 0x7000 | tail >> 62
-    low = 0x8000_0000_0000_0000 | tail & (2**62 - 1)
-    return UUID(int=high << 64 | low)
+    return uuid_from_halves(high, 1 << 63 | tail & (2**62 - 1))
 
 
 class _Source:

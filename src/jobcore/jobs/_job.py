@@ -11,7 +11,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from jobcore import _ids, _json
+from jobcore import _json
+from jobcore._ids import uuid7_at, uuid_from_halves, uuid_high, uuid_low
 from jobcore._time import later, to_datetime, to_microseconds
 from jobcore.errors import InvalidJob, InvalidJobType
 from jobcore.jobs._backoff import Backoff
@@ -39,7 +40,7 @@ class JobInfo:
     a lease that ran out.
     """
 
-    __slots__ = ("_delivery_count", "_due", "_id", "_last_error", "_lost_count", "_new", "_retry_count")
+    __slots__ = ("_delivery_count", "_due", "_high", "_last_error", "_lost_count", "_low", "_new", "_retry_count")
 
     def __init__(self) -> None:
         raise TypeError("JobInfo is made by storages; use JobInfo.from_new() or JobInfo.from_json()")
@@ -58,9 +59,11 @@ class JobInfo:
         """The job `new` as it lies in a storage; for authors of storages."""
         if not isinstance(new, NewJobInfo):
             raise InvalidJobType("new", "a NewJobInfo", new)
+        check_uuid("id", id)
         return make_job(
             new,
-            check_uuid("id", id),
+            uuid_high(id),
+            uuid_low(id),
             check_moment("next_queue", next_queue),
             check_int("retry_count", retry_count, 0, MAX_COUNT),
             check_int("delivery_count", delivery_count, 0, MAX_COUNT),
@@ -71,7 +74,7 @@ class JobInfo:
     @property
     def id(self) -> UUID:
         """The id that the push returned."""
-        return self._id
+        return uuid_from_halves(self._high, self._low)
 
     @property
     def name(self) -> str:
@@ -145,18 +148,16 @@ class JobInfo:
 
     def unexecuted(self) -> ReturnJobInfo:
         """To hand the job back as it was, on the id alone."""
-        return ReturnJobInfo(self._id, JobResult.UNEXECUTED)
+        return ReturnJobInfo(self.id, JobResult.UNEXECUTED)
 
     def returned(
         self, result: JobResult, runner_id: UUID | None, *, delay: timedelta | None = None, error: str | None = None
     ) -> ReturnJobInfo:
         """To hand this delivery of the job back: fills in its id, the runner and the delivery."""
-        check_result(result)
-        if runner_id is not None:
-            check_uuid("runner_id", runner_id)
         return make_return(
-            self._id,
-            result,
+            self._high,
+            self._low,
+            check_result(result),
             runner_id,
             self._delivery_count,
             None if delay is None else check_duration("delay", delay),
@@ -165,7 +166,7 @@ class JobInfo:
 
     def next_queue_id(self) -> UUID:
         """A fresh UUID of version 7 that sorts by `next_queue`, to the millisecond."""
-        return _ids.uuid7_at(self._due // 1000)
+        return uuid7_at(self._due // 1000)
 
     def prepare_retry(
         self, now: datetime | None = None, *, delay: timedelta | None = None, error: str | None = None
@@ -184,7 +185,7 @@ class JobInfo:
     def to_json(self) -> str:
         """This job as one JSON object; `from_json` reads it back without loss."""
         fields = policy_to_data(self._new)
-        fields["id"] = str(self._id)
+        fields["id"] = str(self.id)
         fields["next_queue"] = self.next_queue.isoformat()
         fields["last_error"] = self._last_error
         for count in COUNTS:
@@ -210,7 +211,7 @@ class JobInfo:
 
     def _key(self) -> tuple[Any, ...]:
         counts = (self._retry_count, self._delivery_count, self._lost_count)
-        return (*self._new.policy_key(), self._id, self._due, *counts, self._last_error)
+        return (*self._new.policy_key(), self._high, self._low, self._due, *counts, self._last_error)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, JobInfo) and self._key() == other._key()
@@ -226,12 +227,20 @@ class JobInfo:
 
 
 def make_job(
-    new: NewJobInfo, id: UUID, due: int, retry_count: int, delivery_count: int, lost_count: int, error: str | None
+    new: NewJobInfo,
+    high: int,
+    low: int,
+    due: int,
+    retry_count: int,
+    delivery_count: int,
+    lost_count: int,
+    error: str | None,
 ) -> JobInfo:
-    """A `JobInfo` of parts that were checked before."""
+    """A `JobInfo` of parts that were checked before; the id in halves."""
     job = JobInfo.__new__(JobInfo)
     job._new = new
-    job._id = id
+    job._high = high
+    job._low = low
     job._due = due
     job._retry_count = retry_count
     job._delivery_count = delivery_count
@@ -240,12 +249,16 @@ def make_job(
     return job
 
 
-def stored(handle: NewJobInfo | JobInfo, id: UUID, due: int, delivery_count: int, lost_count: int) -> JobInfo:
-    """The job that an index keeps under `handle`: a `NewJobInfo` at first, the `JobInfo` of the last retry after one."""
+def stored(
+    handle: NewJobInfo | JobInfo, high: int, low: int, due: int, delivery_count: int, lost_count: int
+) -> JobInfo:
+    """The job that an index keeps under `handle`: a `NewJobInfo` at first, the `JobInfo` that was put back later."""
     if isinstance(handle, NewJobInfo):
-        return make_job(handle, id, due, 0, delivery_count, lost_count, None)
+        return make_job(handle, high, low, due, 0, delivery_count, lost_count, None)
     before = handle
-    return make_job(before._new, id, due, before._retry_count, delivery_count, lost_count, before._last_error)
+    return make_job(
+        before._new, high, low, due, before._retry_count, delivery_count, lost_count, before._last_error
+    )
 
 
 def retried(job: JobInfo, now: int, delay: int | None, error: str | None) -> JobInfo | None:
@@ -255,5 +268,5 @@ def retried(job: JobInfo, now: int, delay: int | None, error: str | None) -> Job
     if limit is not None and attempt > limit:
         return None
     rest = job.backoff.delay(attempt) * 1e6 if delay is None else delay
-    due = later(now, rest)
-    return make_job(job._new, job._id, due, attempt, job._delivery_count, job._lost_count, error)
+    counts = (attempt, job._delivery_count, job._lost_count)
+    return make_job(job._new, job._high, job._low, later(now, rest), *counts, error)

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+from jobcore._ids import uuid_from_halves, uuid_high, uuid_low
 from jobcore.jobs._checks import (
     MAX_COUNT,
     check_duration,
@@ -32,7 +33,17 @@ class ReturnJobInfo:
     Raises `InvalidJob` (a `TypeError` too) for values of the wrong type.
     """
 
-    __slots__ = ("_delay", "_delivery", "_error", "_id", "_result", "_runner_id")
+    __slots__ = (
+        "_delay",
+        "_delivery",
+        "_error",
+        "_has_runner",
+        "_high",
+        "_low",
+        "_result",
+        "_runner_high",
+        "_runner_low",
+    )
 
     def __init__(
         self,
@@ -43,17 +54,22 @@ class ReturnJobInfo:
         delay: timedelta | None = None,
         error: str | None = None,
     ) -> None:
-        self._id = check_uuid("id", id)
-        self._result = check_result(result)
-        self._runner_id = None if runner_id is None else check_uuid("runner_id", runner_id)
-        self._delivery = ANY_DELIVERY if delivery is None else check_int("delivery", delivery, 0, MAX_COUNT)
-        self._delay = None if delay is None else check_duration("delay", delay)
-        self._error = None if error is None else check_error(error)
+        check_uuid("id", id)
+        fill(
+            self,
+            uuid_high(id),
+            uuid_low(id),
+            check_result(result),
+            runner_id,
+            ANY_DELIVERY if delivery is None else check_int("delivery", delivery, 0, MAX_COUNT),
+            None if delay is None else check_duration("delay", delay),
+            None if error is None else check_error(error),
+        )
 
     @property
     def id(self) -> UUID:
         """The job."""
-        return self._id
+        return uuid_from_halves(self._high, self._low)
 
     @property
     def result(self) -> JobResult:
@@ -63,7 +79,7 @@ class ReturnJobInfo:
     @property
     def runner_id(self) -> UUID | None:
         """Who says so; `None` acts on the id alone."""
-        return self._runner_id
+        return uuid_from_halves(self._runner_high, self._runner_low) if self._has_runner else None
 
     @property
     def delivery(self) -> int | None:
@@ -86,7 +102,7 @@ class ReturnJobInfo:
         return self._error
 
     def _key(self) -> tuple[Any, ...]:
-        return (self._id, self._result, self._runner_id, self._delivery, self._delay, self._error)
+        return (self.id, self._result, self.runner_id, self._delivery, self._delay, self._error)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, ReturnJobInfo) and self._key() == other._key()
@@ -98,18 +114,46 @@ class ReturnJobInfo:
         return represent(self, ("id", "result", "runner_id", "delivery", "delay", "error"))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return ReturnJobInfo, (self._id, self._result, self._runner_id, self.delivery, self.delay, self._error)
+        return ReturnJobInfo, (self.id, self._result, self.runner_id, self.delivery, self.delay, self._error)
 
 
 def make_return(
-    id: UUID, result: JobResult, runner_id: UUID | None, delivery: int, delay: int | None, error: str | None
+    high: int,
+    low: int,
+    result: JobResult,
+    runner_id: UUID | None,
+    delivery: int,
+    delay: int | None,
+    error: str | None,
 ) -> ReturnJobInfo:
-    """A `ReturnJobInfo` of parts that were checked before."""
+    """A `ReturnJobInfo` of parts that were checked before, the runner aside; the id in halves."""
     returned = ReturnJobInfo.__new__(ReturnJobInfo)
-    returned._id = id
+    fill(returned, high, low, result, runner_id, delivery, delay, error)
+    return returned
+
+
+def fill(
+    returned: ReturnJobInfo,
+    high: int,
+    low: int,
+    result: JobResult,
+    runner_id: UUID | None,
+    delivery: int,
+    delay: int | None,
+    error: str | None,
+) -> None:
+    """Give a bare `ReturnJobInfo` its fields."""
+    returned._high = high
+    returned._low = low
     returned._result = result
-    returned._runner_id = runner_id
+    returned._has_runner = runner_id is not None
+    if runner_id is None:
+        returned._runner_high = 0
+        returned._runner_low = 0
+    else:
+        check_uuid("runner_id", runner_id)
+        returned._runner_high = uuid_high(runner_id)
+        returned._runner_low = uuid_low(runner_id)
     returned._delivery = delivery
     returned._delay = delay
     returned._error = error
-    return returned

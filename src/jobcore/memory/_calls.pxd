@@ -1,6 +1,6 @@
 from libc.stdint cimport int64_t
 
-from jobcore.memory._core cimport Popped
+from jobcore._core cimport Popped
 from jobcore.memory._index cimport JobIndex
 
 

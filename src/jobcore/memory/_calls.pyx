@@ -18,25 +18,15 @@ from libcpp cimport bool as cpp_bool
 from libcpp.string_view cimport string_view
 from libcpp.vector cimport vector
 
+from jobcore._core cimport Fence, Id, Job, Popped, Verdict, monotonic_nanoseconds, wall_nanoseconds
+from jobcore._uuids cimport new_id, uuid_from_halves
 from jobcore.jobs._checks cimport check_int, check_queue, check_uuid
 from jobcore.jobs._job cimport JobInfo, stored
 from jobcore.jobs._new cimport NewJobInfo
 from jobcore.jobs._returned cimport ReturnJobInfo
 from jobcore.memory._awaitable cimport Call, new_call
-from jobcore.memory._core cimport (
-    CoreIndex,
-    Fence,
-    Id,
-    Job,
-    Popped,
-    Uuid7Source,
-    Verdict,
-    monotonic_nanoseconds,
-    wall_nanoseconds,
-)
-from jobcore.memory._index cimport JobIndex, make_uuid, queue_view, read_fence, read_id
+from jobcore.memory._index cimport JobIndex, queue_view, read_fence, read_id
 
-import os
 import time
 
 from jobcore.errors import InvalidJobType, LeaseLost, StorageClosed
@@ -45,25 +35,6 @@ from jobcore.jobs import JobResult
 cdef object SUCCESS = JobResult.SUCCESS
 cdef object DEAD = JobResult.DEAD
 cdef int64_t ANY_DELIVERY = -1
-
-
-@cython.final
-cdef class IdSource:
-    cdef Uuid7Source source
-
-    cdef Id next(self) except *:
-        cdef Id id
-        with cython.critical_section(self):
-            id = self.source.next(<uint64_t>wall_nanoseconds() // 1_000_000)
-        return id
-
-    def renew(self):
-        self.source.renew()
-
-
-cdef IdSource ids = IdSource()
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=ids.renew)
 
 
 cdef class MemoryCalls:
@@ -125,7 +96,7 @@ cdef class MemoryCalls:
         cdef string_view name
         cdef int64_t wall
         self.check_open()
-        read_id("runner_id", runner_id, &runner)
+        runner = read_id("runner_id", runner_id)
         wall = self.wall()
         try:
             name = queue_view(queue)
@@ -155,6 +126,7 @@ cdef class MemoryCalls:
         """`push` as a plain call."""
         cdef NewJobInfo new
         cdef Id id
+        cdef int64_t wall
         cdef int64_t due
         cdef cpp_bool added
         cdef string_view name
@@ -162,13 +134,14 @@ cdef class MemoryCalls:
             raise InvalidJobType("job", "a NewJobInfo", job)
         self.check_open()
         new = <NewJobInfo>job
+        wall = self.wall()
         if new._id is None:
-            id = ids.next()
-            job_id = make_uuid(id)
+            id = new_id(wall if self.clock is None else wall_nanoseconds() // 1000)
+            job_id = uuid_from_halves(id.high, id.low)
         else:
             job_id = new._id
-            read_id("id", job_id, &id)
-        due = new.due_at(self.wall())
+            id = read_id("id", job_id)
+        due = new.due_at(wall)
         name = queue_view(new._queue)
         Py_INCREF(job)
         try:
@@ -200,7 +173,7 @@ cdef class MemoryCalls:
         cdef Py_ssize_t most = check_int("limit", limit, 1, 2**31 - 1)
         cdef list jobs = []
         self.check_open()
-        read_id("runner_id", runner_id, &runner)
+        runner = read_id("runner_id", runner_id)
         queue = check_queue(queue)
         name = queue_view(queue)
         wall = self.wall()
@@ -231,7 +204,7 @@ cdef class MemoryCalls:
         cdef Verdict verdict
         cdef int64_t monotonic
         self.check_open()
-        read_id("job_id", job_id, &id)
+        id = read_id("job_id", job_id)
         check_uuid("runner_id", runner_id)
         read_fence(runner_id, ANY_DELIVERY if delivery is None else check_int("delivery", delivery, 0, 2**31 - 1), &fence)
         monotonic = self.monotonic()
@@ -255,8 +228,12 @@ cdef class MemoryCalls:
         success = back._result is SUCCESS
         if not success and back._result is not DEAD:
             return self._put_back(back)
-        read_id("id", back._id, &id)
-        read_fence(back._runner_id, back._delivery, &fence)
+        id.high = back._high
+        id.low = back._low
+        fence.has_runner = back._has_runner
+        fence.runner.high = back._runner_high
+        fence.runner.low = back._runner_low
+        fence.delivery = back._delivery
         with cython.critical_section(self.index):
             verdict = self.index.core.get().remove(id, fence, handle)
             if verdict == Verdict.done:
@@ -267,18 +244,32 @@ cdef class MemoryCalls:
         if verdict == Verdict.unknown:
             return self._missing(back)
         if verdict == Verdict.refused:
-            raise LeaseLost(back._id)
+            raise LeaseLost(back.id)
         Py_DECREF(<object>handle)
         return True
 
     cpdef object info_nowait(self, object job_id):
         """`info` as a plain call."""
+        cdef Id id
+        cdef Popped found
+        cdef const Job* job
         self.check_open()
-        facts = self.index.get(job_id)
-        if facts is None:
+        id = read_id("job_id", job_id)
+        with cython.critical_section(self.index):
+            job = self.index.core.get().find(id)
+            if job != NULL:
+                found.id = job.id
+                found.handle = job.handle
+                found.due = job.due
+                found.delivery_count = job.delivery_count
+                found.lost_count = job.lost_count
+                Py_INCREF(<object>found.handle)
+        if job == NULL:
             return None
-        id, handle, due, delivery_count, lost_count = facts
-        return stored(handle, id, due, delivery_count, lost_count)
+        try:
+            return describe(found)
+        finally:
+            Py_DECREF(<object>found.handle)
 
     def push(self, job):
         """Put a job into its queue and return its id; if its id is there already, change nothing."""
@@ -307,7 +298,12 @@ cdef str plain(object queue):
 
 cdef JobInfo describe(Popped& popped):
     return stored(
-        <object>popped.handle, make_uuid(popped.id), popped.due, popped.delivery_count, popped.lost_count
+        <object>popped.handle,
+        popped.id.high,
+        popped.id.low,
+        popped.due,
+        popped.delivery_count,
+        popped.lost_count,
     )
 
 

@@ -3,7 +3,7 @@ from libcpp cimport bool as cpp_bool
 from libcpp.memory cimport unique_ptr
 from libcpp.string_view cimport string_view
 
-from jobcore.memory._core cimport CoreIndex, Fence, Id
+from jobcore._core cimport CoreIndex, Fence, Id
 
 
 cdef class JobIndex:
@@ -12,6 +12,5 @@ cdef class JobIndex:
 
 # Conversions at the border; each raises `InvalidJob` for what is not of the kind.
 cdef string_view queue_view(str queue) except *
-cdef int read_id(str field, object value, Id* id) except -1
+cdef Id read_id(str field, object value) except *
 cdef int read_fence(object runner_id, int64_t delivery, Fence* fence) except -1
-cdef object make_uuid(Id id)

@@ -14,23 +14,14 @@ cimport cython
 from cpython.ref cimport Py_DECREF, Py_INCREF
 from cpython.unicode cimport PyUnicode_AsUTF8AndSize
 from cython.operator cimport dereference
-from libc.stdint cimport int16_t, int64_t, uint64_t
+from libc.stdint cimport int16_t, int64_t
 from libcpp.vector cimport vector
 
+from jobcore._uuids cimport is_uuid, uuid_from_halves, uuid_to_id
 from jobcore.jobs._checks cimport check_int, check_queue, check_uuid
-from jobcore.memory._core cimport Counters, Job, Popped, QueueGauge, Verdict
-
-from uuid import UUID, SafeUUID
+from jobcore._core cimport Counters, Job, Popped, QueueGauge, Verdict
 
 from jobcore.errors import LeaseLost
-
-cdef extern from "_uuid.h" namespace "jobcore":
-    int uuid_setup(object type, object safety) except -1
-    cpp_bool is_uuid(object value) noexcept
-    object uuid_from_halves(uint64_t high, uint64_t low)
-    int uuid_to_halves(object uuid, uint64_t* high, uint64_t* low) except -1
-
-uuid_setup(UUID, SafeUUID.unknown)
 
 cdef int64_t ANY_DELIVERY = -1
 cdef int64_t LONGEST_LEASE = 2 ** 61
@@ -43,22 +34,18 @@ cdef string_view queue_view(str queue) except *:
     return string_view(text, <size_t>size)
 
 
-cdef int read_id(str field, object value, Id* id) except -1:
+cdef Id read_id(str field, object value) except *:
     if not is_uuid(value):
         check_uuid(field, value)
-    return uuid_to_halves(value, &id.high, &id.low)
+    return uuid_to_id(value)
 
 
 cdef int read_fence(object runner_id, int64_t delivery, Fence* fence) except -1:
     fence.delivery = delivery
     fence.has_runner = runner_id is not None
     if fence.has_runner:
-        read_id("runner_id", runner_id, &fence.runner)
+        fence.runner = read_id("runner_id", runner_id)
     return 0
-
-
-cdef object make_uuid(Id id):
-    return uuid_from_halves(id.high, id.low)
 
 
 cdef void drop(void* handle) noexcept:
@@ -90,7 +77,7 @@ cdef class JobIndex:
         cdef Id id
         cdef cpp_bool added
         cdef string_view name
-        read_id("job_id", job_id, &id)
+        id = read_id("job_id", job_id)
         queue = check_queue(queue)
         name = queue_view(queue)
         lease = check_int("lease", lease, 0, LONGEST_LEASE)
@@ -111,7 +98,7 @@ cdef class JobIndex:
         cdef Popped popped
         cdef cpp_bool found
         cdef string_view name
-        read_id("runner_id", runner_id, &runner)
+        runner = read_id("runner_id", runner_id)
         queue = check_queue(queue)
         name = queue_view(queue)
         with cython.critical_section(self):
@@ -134,7 +121,7 @@ cdef class JobIndex:
         cdef Id id
         cdef Fence fence
         cdef Verdict verdict
-        read_id("job_id", job_id, &id)
+        id = read_id("job_id", job_id)
         check_uuid("runner_id", runner_id)
         read_fence(runner_id, read_delivery(delivery), &fence)
         with cython.critical_section(self):
@@ -147,7 +134,7 @@ cdef class JobIndex:
         cdef Fence fence
         cdef Verdict verdict
         cdef void* handle = NULL
-        read_id("job_id", job_id, &id)
+        id = read_id("job_id", job_id)
         read_fence(runner_id, read_delivery(delivery), &fence)
         with cython.critical_section(self):
             verdict = self.core.get().remove(id, fence, handle)
@@ -159,7 +146,7 @@ cdef class JobIndex:
         cdef Id id
         cdef Fence fence
         cdef Verdict verdict
-        read_id("job_id", job_id, &id)
+        id = read_id("job_id", job_id)
         read_fence(runner_id, read_delivery(delivery), &fence)
         with cython.critical_section(self):
             verdict = self.core.get().release(id, fence)
@@ -171,7 +158,7 @@ cdef class JobIndex:
         cdef Fence fence
         cdef Verdict verdict
         cdef void* exchanged = <void*>handle
-        read_id("job_id", job_id, &id)
+        id = read_id("job_id", job_id)
         read_fence(runner_id, read_delivery(delivery), &fence)
         Py_INCREF(handle)
         with cython.critical_section(self):
@@ -184,7 +171,7 @@ cdef class JobIndex:
         """Give a waiting job another place; False, and no change, if it is unknown or held."""
         cdef Id id
         cdef cpp_bool moved
-        read_id("job_id", job_id, &id)
+        id = read_id("job_id", job_id)
         with cython.critical_section(self):
             moved = self.core.get().rekey(id, priority, due)
         return moved
@@ -194,7 +181,7 @@ cdef class JobIndex:
         cdef Id id
         cdef Popped found
         cdef const Job* job
-        read_id("job_id", job_id, &id)
+        id = read_id("job_id", job_id)
         with cython.critical_section(self):
             job = self.core.get().find(id)
             if job != NULL:
@@ -330,7 +317,7 @@ cdef class JobIndex:
 
 cdef tuple facts(Popped& popped):
     return (
-        make_uuid(popped.id), <object>popped.handle, popped.due, popped.delivery_count, popped.lost_count
+        uuid_from_halves(popped.id.high, popped.id.low), <object>popped.handle, popped.due, popped.delivery_count, popped.lost_count
     )
 
 

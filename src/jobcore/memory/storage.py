@@ -18,7 +18,7 @@ from jobcore._time import later
 from jobcore.errors import InvalidJobType, LeaseLost
 from jobcore.jobs import Completion, JobResult, NewJobInfo, ReturnJobInfo
 from jobcore.jobs._checks import check_queue
-from jobcore.jobs._job import retried, stored
+from jobcore.jobs._job import retried
 from jobcore.memory._breath import Breaths
 from jobcore.memory._selected import JobIndex, MemoryCalls
 from jobcore.memory._waiting import Waitlists
@@ -151,11 +151,10 @@ class MemoryStorage(MemoryCalls):
 
     def _put_back(self, returned: ReturnJobInfo) -> bool:
         """Complete what neither succeeded nor is dead; whether the job was removed."""
-        facts = self._index.get(returned.id)
-        if facts is None:
+        job_id = returned.id
+        job = self.info_nowait(job_id)
+        if job is None:
             return self._missing(returned)
-        job_id, handle, due, delivery_count, lost_count = facts
-        job = stored(handle, job_id, due, delivery_count, lost_count)
         delay = returned.delay_microseconds
         fence = (returned.runner_id, returned.delivery)
         if returned.result is JobResult.FAILURE:
@@ -170,7 +169,7 @@ class MemoryStorage(MemoryCalls):
             if delay is None:
                 self._index.release(job_id, *fence)
             else:
-                self._index.put_back(job_id, handle, later(self.now(), delay), *fence)
+                self._index.put_back(job_id, job, later(self.now(), delay), *fence)
             self._index.count("returned")
         self._changed(job.queue)
         return False

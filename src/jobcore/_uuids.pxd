@@ -1,0 +1,11 @@
+from libc.stdint cimport int64_t, uint64_t
+
+from jobcore._core cimport Id
+
+cpdef uint64_t uuid_high(object uuid) except? 0
+cpdef uint64_t uuid_low(object uuid) except? 0
+cpdef object uuid_from_halves(uint64_t high, uint64_t low)
+
+cdef bint is_uuid(object value) noexcept
+cdef Id uuid_to_id(object uuid) except *
+cdef Id new_id(int64_t microseconds) except *
