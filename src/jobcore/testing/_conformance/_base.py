@@ -65,15 +65,20 @@ class Conformance(ABC):
         """Let those who wait get as far as they can; a storage with threads or a server may need a short sleep."""
         await settle()
 
+    def new_loop(self, clock: FakeClock) -> asyncio.AbstractEventLoop:  # noqa: ARG002  (a loop may run by the clock)
+        """The event loop of a test; for example another library's."""
+        return asyncio.new_event_loop()
+
     def play(self, scene: Callable[[Stage], Coroutine[Any, Any, None]]) -> None:
         """Run a test on a new storage."""
 
         async def run() -> None:
-            clock = FakeClock()
             async with asyncio.timeout(4 * self.guard), self.open_storage(clock) as storage:
                 await scene(Stage(self, storage, clock))
 
-        asyncio.run(run())
+        clock = FakeClock()
+        with asyncio.Runner(loop_factory=lambda: self.new_loop(clock)) as runner:
+            runner.run(run())
 
 
 def scenario(scene: Callable[[Any, Stage], Coroutine[Any, Any, None]]) -> Callable[[Any], None]:

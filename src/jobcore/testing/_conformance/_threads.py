@@ -10,6 +10,7 @@ import asyncio
 import gc
 import threading
 import time
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
@@ -147,6 +148,7 @@ class Threads(Conformance):
             del waiting, loop
             gc.collect()
 
+        await stage.push("later", next_queue=timedelta(hours=1))  # something to set an alarm for
         await stage.soon(asyncio.to_thread(abandon))
         waiting = await stage.waiting()
         await stage.push("job")

@@ -69,14 +69,28 @@ class Waiting(Conformance):
         assert ["one", "two"] == await self._served(stage, *waiting)
 
     @scenario
-    async def test_a_pop_that_did_not_wait_may_take_the_job_that_a_waiter_was_woken_for(self, stage: Stage) -> None:
+    async def test_a_waiter_whose_job_was_taken_by_another_pop_is_served_by_the_next_push(self, stage: Stage) -> None:
+        async def push_and_pop() -> JobInfo:
+            await stage.storage.push(stage.new("one"))
+            return await stage.storage.pop(stage.queue, BOB)
+
         waiting = await stage.waiting(ALICE)
-        await stage.storage.push(stage.new("one"))
-        hasty = asyncio.create_task(stage.storage.pop(stage.queue, BOB))
+        hasty = asyncio.create_task(push_and_pop())
         await stage.settle()
         await stage.push("two")
 
         assert ["one", "two"] == await self._served(stage, waiting, hasty)
+
+    @scenario
+    async def test_a_waiter_whose_due_job_was_taken_by_another_pop_is_served_by_the_next(self, stage: Stage) -> None:
+        for seconds in (1, 2):
+            await stage.push("scheduled", next_queue=timedelta(seconds=seconds))
+        waiting = await stage.waiting(ALICE)
+        stage.clock.skip(1)
+        await stage.discard(await stage.pop(BOB))
+        await stage.advance(1 + self.wake_latency)
+
+        assert ["scheduled"] == await self._served(stage, waiting)
 
     @scenario
     async def test_a_put_back_wakes(self, stage: Stage) -> None:
