@@ -133,8 +133,8 @@ class StorageMachine(RuleBasedStateMachine):
     def pass_time(self, seconds: float) -> None:
         self.clock.skip(seconds)
 
-    @rule(seconds=st.sampled_from([1.0, 100.0]))
-    def set_the_wall_clock_forward(self, seconds: float) -> None:
+    @rule(seconds=st.sampled_from([1.0, 100.0, -1.0, -50.0]))
+    def set_the_wall_clock(self, seconds: float) -> None:
         self.clock.jump_wall(seconds)
 
     @invariant()
