@@ -60,12 +60,13 @@ bool JobIndex::insert(const Id& id, std::string_view queue_name, std::int16_t pr
         return false;
     }
     table_.reserve_one();
-    auto named = queues_.find(queue_name);
-    if (named == queues_.end()) {
-        named = queues_.try_emplace(std::string(queue_name)).first;
-        named->second.name = &named->first;
+    Queue* found = find_queue(queue_name);
+    if (found == nullptr) {
+        const auto made = queues_.try_emplace(std::string(queue_name)).first;
+        found = &made->second;
+        found->name = &made->first;
     }
-    Queue& queue = named->second;
+    Queue& queue = *found;
     Bucket* bucket = nullptr;
     Jobs::iterator place;
     try {
@@ -126,6 +127,12 @@ bool JobIndex::pop(std::string_view queue_name, const Id& runner, Time wall, Tim
     popped.lost_count = job.lost_count;
     attach(std::move(node), bucket);
     return true;
+}
+
+bool JobIndex::certain(std::string_view queue_name, Time wall) noexcept {
+    const Queue* queue = find_queue(queue_name);
+    return queue != nullptr && queue->future.empty() && !queue->ready.empty() &&
+           first_due(*queue->ready.begin()) <= wall;
 }
 
 void JobIndex::undo_pop(const Popped& popped) noexcept {
@@ -254,10 +261,12 @@ Verdict JobIndex::judge(const Job* job, const Fence& fence) const noexcept {
     if (job == nullptr) {
         return Verdict::unknown;
     }
-    if (fence.has_runner && !(job->held && job->runner == fence.runner)) {
-        return Verdict::refused;
+    if (!fence.has_runner) {
+        return Verdict::done;
     }
-    if (fence.delivery != Fence::any_delivery && fence.delivery != job->delivery_count) {
+    const bool theirs = job->held && job->runner == fence.runner;
+    const bool this_delivery = fence.delivery == Fence::any_delivery || fence.delivery == job->delivery_count;
+    if (!(theirs && this_delivery)) {
         return Verdict::refused;
     }
     return Verdict::done;
@@ -330,8 +339,14 @@ const Queue* JobIndex::find_queue(std::string_view name) const noexcept {
 }
 
 Queue* JobIndex::find_queue(std::string_view name) noexcept {
-    const auto found = queues_.find(name);
-    return found == queues_.end() ? nullptr : &found->second;
+    if (latest_queue_ == nullptr || *latest_queue_->name != name) {
+        const auto found = queues_.find(name);
+        if (found == queues_.end()) {
+            return nullptr;
+        }
+        latest_queue_ = &found->second;
+    }
+    return latest_queue_;
 }
 
 // Afterwards no lease in `leases` has run out, and the first bucket of `ready`, if any, has a job that is due and is
@@ -400,6 +415,9 @@ void JobIndex::keep_warm(Queue& queue) noexcept {
     if (slot != nullptr) {
         slot->warm = false;
         if (slot->jobs == 0) {
+            if (latest_queue_ == slot) {
+                latest_queue_ = nullptr;
+            }
             queues_.erase(queues_.find(*slot->name));
         }
     }

@@ -21,11 +21,11 @@ _VARIABLE = "JOBCORE_IMPLEMENTATION"
 
 
 class _SourcesFirst:
-    """Finds the .py of the values, which are compiled from just these files, in front of the extension module."""
+    """Finds the .py in front of the extension module that was compiled from it."""
 
     @staticmethod
     def find_spec(name: str, path: Sequence[str] | None, _target: ModuleType | None = None) -> ModuleSpec | None:
-        if path is None or not name.startswith("jobcore.jobs."):
+        if path is None or not name.startswith("jobcore."):
             return None
         sources = (Path(folder, name.rpartition(".")[2]).with_suffix(".py") for folder in path)
         return next((spec_from_file_location(name, source) for source in sources if source.exists()), None)

@@ -1,3 +1,5 @@
+# cython: language_level=3, annotation_typing=False, freethreading_compatible=True
+# cython: embedsignature=True, embedsignature.format=python, auto_pickle=False
 """The one JSON codec: msgspec, or the standard library where msgspec cannot be imported.
 
 Both write the same bytes for plain JSON values. What has no JSON form (NaN, infinities, lone surrogates, unknown
@@ -35,41 +37,38 @@ def _holds_non_finite(value: Any) -> bool:
 if msgspec is not None:
     _encode = msgspec.json.Encoder().encode
     _decode = msgspec.json.Decoder().decode
-    _decode_raw = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
-
-    def encode(value: Any) -> bytes:
-        """JSON text of `value`; `TypeError` for unknown types, another exception for what JSON cannot say."""
-        raw = _encode(value)
-        # msgspec writes NaN and infinities as null, so only a text that holds a null needs the second look.
-        if b"null" in raw and _holds_non_finite(msgspec.to_builtins(value)):
-            raise ValueError("NaN and infinities are not JSON")
-        return raw
-
-    def decode(raw: bytes | str) -> Any:
-        """The value of a JSON text, made afresh; `ValueError` for a text that is not JSON."""
-        return _decode(raw)
-
-    def decode_document(text: bytes | str) -> tuple[dict[str, Any], bytes]:
-        """The fields of a JSON object, with its member "args" as it was written."""
-        members = _decode_raw(text)
-        args = bytes(members.pop("args"))
-        return {name: _decode(member) for name, member in members.items()}, args
-
+    _decode_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 else:
 
-    def encode(value: Any) -> bytes:
-        """JSON text of `value`; `TypeError` for unknown types, another exception for what JSON cannot say."""
+    def _encode(value: Any) -> bytes:
         return json.dumps(value, allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode()
 
-    def decode(raw: bytes | str) -> Any:
-        """The value of a JSON text, made afresh; `ValueError` for a text that is not JSON."""
-        return json.loads(raw)
+    _decode = json.loads
 
-    def decode_document(text: bytes | str) -> tuple[dict[str, Any], bytes]:
-        """The fields of a JSON object, with its member "args" as `encode` writes it."""
-        members = json.loads(text)
-        args = encode(members.pop("args"))
-        return members, args
+
+def encode(value: Any) -> bytes:
+    """JSON text of `value`; `TypeError` for unknown types, another exception for what JSON cannot say."""
+    raw = _encode(value)
+    # msgspec writes NaN and infinities as null, so only a text that holds a null needs the second look. (`in` would
+    # first try its left side as a number, by way of an exception.)
+    if raw.find(b"null") >= 0 and msgspec is not None and _holds_non_finite(msgspec.to_builtins(value)):
+        raise ValueError("NaN and infinities are not JSON")
+    return raw
+
+
+def decode(raw: bytes | str) -> Any:
+    """The value of a JSON text, made afresh; `ValueError` for a text that is not JSON."""
+    return _decode(raw)
+
+
+def decode_document(text: bytes | str) -> tuple[dict[str, Any], bytes]:
+    """The fields of a JSON object, with its member "args" as it was written (in the form of `encode`, if it was)."""
+    if msgspec is None:
+        members = _decode(text)
+        return members, _encode(members.pop("args"))
+    members = _decode_members(text)
+    args = bytes(members.pop("args"))
+    return {name: _decode(member) for name, member in members.items()}, args
 
 
 def encode_document(fields: dict[str, Any], args: bytes) -> str:

@@ -36,7 +36,7 @@ enum class Verdict {
     refused,  ///< the caller does not hold it; nothing changed
 };
 
-/// Who calls. A job is theirs if they hold it, by this delivery; without a runner, any job is.
+/// Who calls. A job is theirs if they hold it, by this delivery; without a runner, any job is, whatever the delivery.
 struct Fence {
     static constexpr std::int64_t any_delivery = -1;
 
@@ -89,6 +89,10 @@ public:
 
     /// Leases the first job that is due to this runner; false if there is none.
     bool pop(std::string_view queue, const Id& runner, Time wall, Time monotonic, Popped& popped) noexcept;
+
+    /// Whether `pop` finds a job whatever time it is after `wall`, and which one does not depend on it: then nobody
+    /// needs to look at the clock. (A job that was due once is due.)
+    [[nodiscard]] bool certain(std::string_view queue, Time wall) noexcept;
 
     /// Undoes a pop, uncounted, if the job is still held by it: its old place and its old holder come back.
     void undo_pop(const Popped& popped) noexcept;
@@ -170,6 +174,7 @@ private:
     void keep_warm(Queue& queue) noexcept;
 
     Queues queues_;
+    Queue* latest_queue_ = nullptr;  // most calls name the queue of the call before
     IdTable table_;
     std::uint64_t sequence_ = 0;
     std::size_t running_ = 0;

@@ -11,8 +11,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from jobcore import _json
 from jobcore._ids import uuid7_at, uuid_from_halves, uuid_high, uuid_low
+from jobcore._json import decode_document, encode_document
 from jobcore._time import later, to_datetime, to_microseconds
 from jobcore.errors import InvalidJob, InvalidJobType
 from jobcore.jobs._backoff import Backoff
@@ -190,13 +190,13 @@ class JobInfo:
         fields["last_error"] = self._last_error
         for count in COUNTS:
             fields[count] = getattr(self, count)
-        return _json.encode_document(fields, self.raw_args)
+        return encode_document(fields, self.raw_args)
 
     @staticmethod
     def from_json(text: str | bytes) -> JobInfo:
         """The job that `to_json` wrote down; `InvalidJob` where the text is something else."""
         try:
-            fields, raw_args = _json.decode_document(text)
+            fields, raw_args = decode_document(text)
             return JobInfo.from_new(
                 new_from_data(fields, raw_args),
                 UUID(fields["id"]),

@@ -1,6 +1,7 @@
 cimport cython
 from libc.stdint cimport int8_t, int16_t, int32_t, int64_t
 
+from jobcore._json cimport decode, encode
 from jobcore.jobs._checks cimport (
     check_duration, check_int, check_moment, check_queue, check_text, check_uuid,
 )

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from jobcore import _json
+from jobcore._json import decode, decode_document, encode, encode_document
 from jobcore._time import MICROSECOND, later, to_datetime
 from jobcore.errors import InvalidJob, InvalidJobType
 from jobcore.jobs._backoff import Backoff, Exponential, Linear, backoff_from_data, backoff_to_data
@@ -51,7 +51,7 @@ def encode_args(args: Any) -> bytes:
     if args is None:
         return b"null"
     try:
-        raw = _json.encode(args)
+        raw = encode(args)
     except MemoryError:
         raise
     except TypeError as error:
@@ -115,7 +115,7 @@ class NewJobInfo:
         self._queue = check_queue(queue)
         self._priority = check_int("priority", priority, -32768, 32767)
         self._max_retries = _NO_LIMIT if max_retries is None else check_int("max_retries", max_retries, 0, MAX_COUNT)
-        if not isinstance(backoff, (Linear, Exponential)):
+        if backoff is not _DEFAULT_BACKOFF and not isinstance(backoff, (Linear, Exponential)):
             raise InvalidJobType("backoff", "Linear or Exponential", backoff)
         self._backoff = backoff
         self._heartbeat = check_heartbeat(heartbeat_interval)
@@ -146,7 +146,7 @@ class NewJobInfo:
     @property
     def args(self) -> Any:
         """The arguments, decoded afresh."""
-        return _json.decode(self._args)
+        return decode(self._args)
 
     @property
     def raw_args(self) -> bytes:
@@ -201,13 +201,13 @@ class NewJobInfo:
         fields["id"] = None if self._id is None else str(self._id)
         fields["next_queue"] = to_datetime(self._moment).isoformat() if self._when == _AT_MOMENT else None
         fields["next_queue_after_us"] = self._moment if self._when == _AFTER_PUSH else None
-        return _json.encode_document(fields, self._args)
+        return encode_document(fields, self._args)
 
     @staticmethod
     def from_json(text: str | bytes) -> NewJobInfo:
         """The job that `to_json` wrote down; `InvalidJob` where the text is something else."""
         try:
-            fields, raw_args = _json.decode_document(text)
+            fields, raw_args = decode_document(text)
             next_queue = fields["next_queue"]
             after = fields["next_queue_after_us"]
             if next_queue is not None:

@@ -65,8 +65,11 @@ cdef class MemoryCalls:
         wait = self.index.until_next(queue, self.wall(), self.monotonic())
         return None if wait is None else wait / 1e6
 
-    cpdef int check_open(self) except -1:
+    def check_open(self):
         """Raise `StorageClosed` if it is."""
+        self.refuse_if_closed()
+
+    cdef int refuse_if_closed(self) except -1:
         if self.closed:
             raise StorageClosed(self.refusal)
         return 0
@@ -88,21 +91,21 @@ cdef class MemoryCalls:
             self._changed(queue)
         return 0
 
-    cdef object lease(self, str queue, object runner_id, int64_t monotonic):
-        # The job, or None. `queue` is checked only where nothing is found under it.
+    cdef object pop_one(self, object queue, object runner_id, int64_t monotonic):
+        # The job, or None. The queue's name is checked in full only where nothing is found under it.
         cdef Id runner
         cdef Popped popped
         cdef cpp_bool found = False
         cdef string_view name
-        cdef int64_t wall
-        self.check_open()
+        cdef int64_t wall = self.latest_wall if self.clock is None else self.wall()
+        self.refuse_if_closed()
         runner = read_id("runner_id", runner_id)
-        wall = self.wall()
-        try:
-            name = queue_view(queue)
-        except UnicodeEncodeError:
-            check_queue(queue)
+        if type(queue) is not str or not (<str>queue).isascii():
+            queue = check_queue(queue)
+        name = queue_view(<str>queue)
         with cython.critical_section(self.index):
+            if self.clock is None and not self.index.core.get().certain(name, wall):
+                wall = self.latest_wall = wall_nanoseconds() // 1000
             found = self.index.core.get().pop(name, runner, wall, monotonic, popped)
             if found:
                 Py_INCREF(<object>popped.handle)
@@ -122,8 +125,11 @@ cdef class MemoryCalls:
             self.index.core.get().undo_pop(popped)
         return 0
 
-    cpdef object push_nowait(self, object job):
+    def push_nowait(self, job):
         """`push` as a plain call."""
+        return self.push_one(job)
+
+    cdef object push_one(self, object job):
         cdef NewJobInfo new
         cdef Id id
         cdef int64_t wall
@@ -132,7 +138,7 @@ cdef class MemoryCalls:
         cdef string_view name
         if not isinstance(job, NewJobInfo):
             raise InvalidJobType("job", "a NewJobInfo", job)
-        self.check_open()
+        self.refuse_if_closed()
         new = <NewJobInfo>job
         wall = self.wall()
         if new._id is None:
@@ -158,9 +164,9 @@ cdef class MemoryCalls:
             Py_DECREF(job)
         return job_id
 
-    cpdef object pop_nowait(self, object queue, object runner_id):
+    def pop_nowait(self, queue, runner_id):
         """`pop` as a plain call; None if no job is due."""
-        return self.lease(plain(queue), runner_id, self.monotonic())
+        return self.pop_one(queue, runner_id, self.monotonic())
 
     def pop_many_nowait(self, queue, runner_id, limit):
         """`pop_many` as a plain call; an empty list if no job is due."""
@@ -172,7 +178,7 @@ cdef class MemoryCalls:
         cdef int64_t monotonic
         cdef Py_ssize_t most = check_int("limit", limit, 1, 2**31 - 1)
         cdef list jobs = []
-        self.check_open()
+        self.refuse_if_closed()
         runner = read_id("runner_id", runner_id)
         queue = check_queue(queue)
         name = queue_view(queue)
@@ -197,13 +203,16 @@ cdef class MemoryCalls:
                 Py_DECREF(<object>popped.handle)
         return jobs
 
-    cpdef object heartbeat_nowait(self, object job_id, object runner_id, object delivery=None):
+    def heartbeat_nowait(self, job_id, runner_id, delivery=None):
         """`heartbeat` as a plain call."""
+        self.renew_one(job_id, runner_id, delivery)
+
+    cdef object renew_one(self, object job_id, object runner_id, object delivery):
         cdef Id id
         cdef Fence fence
         cdef Verdict verdict
         cdef int64_t monotonic
-        self.check_open()
+        self.refuse_if_closed()
         id = read_id("job_id", job_id)
         check_uuid("runner_id", runner_id)
         read_fence(runner_id, ANY_DELIVERY if delivery is None else check_int("delivery", delivery, 0, 2**31 - 1), &fence)
@@ -213,8 +222,11 @@ cdef class MemoryCalls:
         if verdict != Verdict.done:
             raise LeaseLost(job_id)
 
-    cpdef bint complete_nowait(self, object returned) except -1:
+    def complete_nowait(self, returned):
         """`complete` as a plain call."""
+        return self.complete_one(returned)
+
+    cdef bint complete_one(self, object returned) except -1:
         cdef ReturnJobInfo back
         cdef Id id
         cdef Fence fence
@@ -223,7 +235,7 @@ cdef class MemoryCalls:
         cdef bint success
         if not isinstance(returned, ReturnJobInfo):
             raise InvalidJobType("returned", "a ReturnJobInfo", returned)
-        self.check_open()
+        self.refuse_if_closed()
         back = <ReturnJobInfo>returned
         success = back._result is SUCCESS
         if not success and back._result is not DEAD:
@@ -248,12 +260,15 @@ cdef class MemoryCalls:
         Py_DECREF(<object>handle)
         return True
 
-    cpdef object info_nowait(self, object job_id):
+    def info_nowait(self, job_id):
         """`info` as a plain call."""
+        return self.find_one(job_id)
+
+    cdef object find_one(self, object job_id):
         cdef Id id
         cdef Popped found
         cdef const Job* job
-        self.check_open()
+        self.refuse_if_closed()
         id = read_id("job_id", job_id)
         with cython.critical_section(self.index):
             job = self.index.core.get().find(id)
@@ -292,10 +307,6 @@ cdef class MemoryCalls:
         return new_call("info", run_info, self, job_id, None, None)
 
 
-cdef str plain(object queue):
-    return queue if type(queue) is str else check_queue(queue)
-
-
 cdef JobInfo describe(Popped& popped):
     return stored(
         <object>popped.handle,
@@ -308,7 +319,7 @@ cdef JobInfo describe(Popped& popped):
 
 
 cdef object run_push(Call call):
-    return (<MemoryCalls>call.owner).push_nowait(call.first)
+    return (<MemoryCalls>call.owner).push_one(call.first)
 
 
 cdef object run_pop(Call call):
@@ -317,19 +328,19 @@ cdef object run_pop(Call call):
     if (monotonic if calls.clock is None else monotonic_nanoseconds() // 1000) >= calls.breathe_at:
         call.rest = calls._breathe(call.first, call.second)
         return None
-    job = calls.lease(plain(call.first), call.second, monotonic)
+    job = calls.pop_one(call.first, call.second, monotonic)
     if job is None:
         call.rest = calls._wait(call.first, call.second)
     return job
 
 
 cdef object run_heartbeat(Call call):
-    return (<MemoryCalls>call.owner).heartbeat_nowait(call.first, call.second, call.third)
+    return (<MemoryCalls>call.owner).renew_one(call.first, call.second, call.third)
 
 
 cdef object run_complete(Call call):
-    return (<MemoryCalls>call.owner).complete_nowait(call.first)
+    return (<MemoryCalls>call.owner).complete_one(call.first)
 
 
 cdef object run_info(Call call):
-    return (<MemoryCalls>call.owner).info_nowait(call.first)
+    return (<MemoryCalls>call.owner).find_one(call.first)

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 from jobcore._time import later
 from jobcore.errors import InvalidJobType, LeaseLost
-from jobcore.jobs import Completion, JobResult, NewJobInfo, ReturnJobInfo
-from jobcore.jobs._checks import check_queue
+from jobcore.jobs import Completion, JobInfo, JobResult, NewJobInfo, ReturnJobInfo
+from jobcore.jobs._checks import check_queue, check_uuid
 from jobcore.jobs._job import retried
 from jobcore.memory._breath import Breaths
 from jobcore.memory._selected import JobIndex, MemoryCalls
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from typing import Self
     from uuid import UUID
 
-    from jobcore.jobs import JobInfo
     from jobcore.storage import Clock, Timer
 
 logger = logging.getLogger("jobcore")
@@ -57,10 +56,8 @@ class MemoryStorage(MemoryCalls):
 
     async def push_many(self, jobs: Iterable[NewJobInfo]) -> list[UUID]:
         """Push all of these jobs, or none of them; the ids in their order."""
-        batch = list(jobs)
-        for job in batch:
-            if not isinstance(job, NewJobInfo):
-                raise InvalidJobType("job", "a NewJobInfo", job)
+        batch = _checked("job", jobs, NewJobInfo)
+        self.check_open()
         added: list[UUID] = []
         ids: list[UUID] = []
         try:
@@ -86,8 +83,11 @@ class MemoryStorage(MemoryCalls):
 
     async def heartbeat_many(self, held: Iterable[JobInfo], runner_id: UUID) -> list[UUID]:
         """Renew the leases of these deliveries; the ids of those that this runner no longer holds."""
+        batch = _checked("held", held, JobInfo)
+        check_uuid("runner_id", runner_id)
+        self.check_open()
         lost = []
-        for job in held:
+        for job in batch:
             try:
                 self.heartbeat_nowait(job.id, runner_id, job.delivery_count)
             except LeaseLost:
@@ -96,10 +96,8 @@ class MemoryStorage(MemoryCalls):
 
     async def complete_many(self, returned: Iterable[ReturnJobInfo]) -> list[Completion]:
         """Complete each of these, on its own and in order."""
-        batch = list(returned)
-        for back in batch:
-            if not isinstance(back, ReturnJobInfo):
-                raise InvalidJobType("returned", "a ReturnJobInfo", back)
+        batch = _checked("returned", returned, ReturnJobInfo)
+        self.check_open()
         return [self._completed(back) for back in batch]
 
     def stats(self) -> StorageStats:
@@ -199,6 +197,14 @@ class MemoryStorage(MemoryCalls):
         finally:
             if waitlist.leave(waiter):
                 self._waiting.drop(queue, waitlist)
+
+
+def _checked(field: str, values: Iterable[T], kind: type[T]) -> list[T]:
+    batch = list(values)
+    for value in batch:
+        if not isinstance(value, kind):
+            raise InvalidJobType(field, f"a {kind.__name__}", value)
+    return batch
 
 
 _open_storages: weakref.WeakSet[MemoryStorage] = weakref.WeakSet()
