@@ -5,7 +5,7 @@ in front, 74 bits follow: random at the first id of a millisecond (its top bit c
 step further at each next one. A clock that goes back changes nothing: the source stays at the latest millisecond it
 has seen. (RFC 9562, 6.2, methods 1 and 2.)
 
-The compiled modules have these functions from `_uuids.pyx` in their place, which makes ids in C++ by the same rule.
+The compiled modules have these functions from `_native.pyx` in their place, which makes ids in C++ by the same rule.
 """
 
 from __future__ import annotations

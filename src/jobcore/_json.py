@@ -12,6 +12,8 @@ import json
 import math
 from typing import Any
 
+from jobcore._text import may_hold_null
+
 try:
     import msgspec
 except ImportError:  # no wheel for this interpreter
@@ -49,9 +51,8 @@ else:
 def encode(value: Any) -> bytes:
     """JSON text of `value`; `TypeError` for unknown types, another exception for what JSON cannot say."""
     raw = _encode(value)
-    # msgspec writes NaN and infinities as null, so only a text that holds a null needs the second look. (`in` would
-    # first try its left side as a number, by way of an exception.)
-    if raw.find(b"null") >= 0 and msgspec is not None and _holds_non_finite(msgspec.to_builtins(value)):
+    # msgspec writes NaN and infinities as null, so only a text that may hold one needs the second look.
+    if may_hold_null(raw) and msgspec is not None and _holds_non_finite(msgspec.to_builtins(value)):
         raise ValueError("NaN and infinities are not JSON")
     return raw
 

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from jobcore._time import MICROSECOND, to_microseconds
+from jobcore._text import is_plain
 from jobcore.errors import InvalidJob, InvalidJobType
 from jobcore.jobs._results import JobResult
 
@@ -22,6 +23,8 @@ MAX_DELAY = 2**62
 
 def check_text(field: str, value: object, limit: int) -> str:
     """1 to `limit` bytes of UTF-8, without NUL and lone surrogates."""
+    if is_plain(value, limit):
+        return value
     if not isinstance(value, str):
         raise InvalidJobType(field, "a string", value)
     exact = value if type(value) is str else str.__str__(value)
@@ -56,9 +59,13 @@ def check_int(field: str, value: object, low: int, high: int) -> int:
     """An `int` from `low` to `high`; a `bool` is none."""
     if not isinstance(value, int) or isinstance(value, bool):
         raise InvalidJobType(field, "an int", value)
-    if not low <= value <= high:
+    try:
+        number = value
+    except OverflowError:  # in the compiled form, where a number has 64 bits
+        raise InvalidJob(field, f"must be from {low} to {high}") from None
+    if not low <= number <= high:
         raise InvalidJob(field, f"must be from {low} to {high}")
-    return int(value)
+    return number
 
 
 def check_moment(field: str, value: object) -> int:

@@ -1,7 +1,7 @@
 cimport cython
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
-from jobcore._uuids cimport uuid_from_halves, uuid_high, uuid_low
+from jobcore._native cimport uuid_from_halves, uuid_high, uuid_low
 from jobcore.jobs._checks cimport check_duration, check_error, check_int, check_moment, check_result, check_uuid
 from jobcore.jobs._new cimport NewJobInfo
 from jobcore.jobs._returned cimport ReturnJobInfo, make_return

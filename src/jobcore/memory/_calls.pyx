@@ -12,6 +12,7 @@ what cannot is the storage's, in Python: `_changed` (wake whoever waits on a que
 
 cimport cython
 from cpython.dict cimport PyDict_Size
+from cpython.object cimport PyObject
 from cpython.ref cimport Py_DECREF, Py_INCREF
 from libc.stdint cimport int64_t, uint64_t
 from libcpp cimport bool as cpp_bool
@@ -19,18 +20,32 @@ from libcpp.string_view cimport string_view
 from libcpp.vector cimport vector
 
 from jobcore._core cimport Fence, Id, Job, Popped, Verdict, monotonic_nanoseconds, wall_nanoseconds
-from jobcore._uuids cimport new_id, uuid_from_halves
+from jobcore._native cimport new_id, uuid_from_halves
 from jobcore.jobs._checks cimport check_int, check_queue, check_uuid
 from jobcore.jobs._job cimport JobInfo, stored
 from jobcore.jobs._new cimport NewJobInfo
 from jobcore.jobs._returned cimport ReturnJobInfo
-from jobcore.memory._awaitable cimport Call, new_call
 from jobcore.memory._index cimport JobIndex, queue_view, read_fence, read_id
 
 import time
+from collections.abc import Coroutine
 
 from jobcore.errors import InvalidJobType, LeaseLost, StorageClosed
 from jobcore.jobs import JobResult
+
+cdef extern from "_awaitable.hpp" namespace "jobcore":
+    cppclass Call:
+        PyObject* owner
+        PyObject* first
+        PyObject* second
+        PyObject* third
+        PyObject* rest
+
+    ctypedef object (*Verb)(Call* call)
+    object call_setup()
+    object new_call(const char* name, Verb verb, object owner, PyObject* first, PyObject* second, PyObject* third)
+
+Coroutine.register(call_setup())
 
 cdef object SUCCESS = JobResult.SUCCESS
 cdef object DEAD = JobResult.DEAD
@@ -288,23 +303,25 @@ cdef class MemoryCalls:
 
     def push(self, job):
         """Put a job into its queue and return its id; if its id is there already, change nothing."""
-        return new_call("push", run_push, self, job, None, None)
+        return new_call("push", run_push, self, <PyObject*>job, NULL, NULL)
 
     def pop(self, queue, runner_id):
         """Wait for a job of this queue that is due, and lease it to this runner."""
-        return new_call("pop", run_pop, self, queue, runner_id, None)
+        return new_call("pop", run_pop, self, <PyObject*>queue, <PyObject*>runner_id, NULL)
 
     def heartbeat(self, job_id, runner_id, delivery=None):
         """Renew the lease that this runner holds; `LeaseLost` when it does not."""
-        return new_call("heartbeat", run_heartbeat, self, job_id, runner_id, delivery)
+        return new_call(
+            "heartbeat", run_heartbeat, self, <PyObject*>job_id, <PyObject*>runner_id, <PyObject*>delivery
+        )
 
     def complete(self, returned):
         """Hand a job back; True when it is not queued again. `LeaseLost` when its runner does not hold it."""
-        return new_call("complete", run_complete, self, returned, None, None)
+        return new_call("complete", run_complete, self, <PyObject*>returned, NULL, NULL)
 
     def info(self, job_id):
         """The job as it is now, or None."""
-        return new_call("info", run_info, self, job_id, None, None)
+        return new_call("info", run_info, self, <PyObject*>job_id, NULL, NULL)
 
 
 cdef JobInfo describe(Popped& popped):
@@ -318,29 +335,33 @@ cdef JobInfo describe(Popped& popped):
     )
 
 
-cdef object run_push(Call call):
-    return (<MemoryCalls>call.owner).push_one(call.first)
+cdef object run_push(Call* call):
+    return (<MemoryCalls>call.owner).push_one(<object>call.first)
 
 
-cdef object run_pop(Call call):
+cdef object run_pop(Call* call):
     cdef MemoryCalls calls = <MemoryCalls>call.owner
     cdef int64_t monotonic = calls.monotonic()
+    job = None
     if (monotonic if calls.clock is None else monotonic_nanoseconds() // 1000) >= calls.breathe_at:
-        call.rest = calls._breathe(call.first, call.second)
-        return None
-    job = calls.pop_one(call.first, call.second, monotonic)
-    if job is None:
-        call.rest = calls._wait(call.first, call.second)
-    return job
+        rest = calls._breathe(<object>call.first, <object>call.second)
+    else:
+        job = calls.pop_one(<object>call.first, <object>call.second, monotonic)
+        if job is not None:
+            return job
+        rest = calls._wait(<object>call.first, <object>call.second)
+    Py_INCREF(rest)
+    call.rest = <PyObject*>rest
+    return None
 
 
-cdef object run_heartbeat(Call call):
-    return (<MemoryCalls>call.owner).renew_one(call.first, call.second, call.third)
+cdef object run_heartbeat(Call* call):
+    return (<MemoryCalls>call.owner).renew_one(<object>call.first, <object>call.second, <object>call.third)
 
 
-cdef object run_complete(Call call):
-    return (<MemoryCalls>call.owner).complete_one(call.first)
+cdef object run_complete(Call* call):
+    return (<MemoryCalls>call.owner).complete_one(<object>call.first)
 
 
-cdef object run_info(Call call):
-    return (<MemoryCalls>call.owner).find_one(call.first)
+cdef object run_info(Call* call):
+    return (<MemoryCalls>call.owner).find_one(<object>call.first)

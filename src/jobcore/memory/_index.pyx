@@ -17,7 +17,7 @@ from cython.operator cimport dereference
 from libc.stdint cimport int16_t, int64_t
 from libcpp.vector cimport vector
 
-from jobcore._uuids cimport is_uuid, uuid_from_halves, uuid_to_id
+from jobcore._native cimport is_uuid, uuid_from_halves, uuid_to_id
 from jobcore.jobs._checks cimport check_int, check_queue, check_uuid
 from jobcore._core cimport Counters, Job, Popped, QueueGauge, Verdict
 

@@ -1,9 +1,11 @@
 # cython: language_level=3, freethreading_compatible=True, auto_pickle=False, autotestdict=False
 # cython: embedsignature=True, embedsignature.format=python
-"""What compiled modules have in place of `_ids.py`: UUIDs to and from halves, and new ones, in C."""
+"""What compiled modules have in place of `_ids.py` and `_text.py`: the same functions, without Python objects between."""
 
 cimport cython
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from libc.stdint cimport int64_t, uint64_t
+from libc.string cimport memchr
 
 from jobcore._core cimport Id, Uuid7Source
 
@@ -15,6 +17,11 @@ cdef extern from "_uuid.h" namespace "jobcore":
     bint check "jobcore::is_uuid"(object value) noexcept
     object build "jobcore::uuid_from_halves"(uint64_t high, uint64_t low)
     int split "jobcore::uuid_to_halves"(object uuid, uint64_t* high, uint64_t* low) except -1
+
+cdef extern from "Python.h":
+    bint PyUnicode_IS_COMPACT_ASCII(object text) noexcept
+    Py_ssize_t PyUnicode_GET_LENGTH(object text) noexcept
+    const void* PyUnicode_DATA(object text) noexcept
 
 uuid_setup(UUID, SafeUUID.unknown)
 
@@ -64,3 +71,25 @@ cdef Id new_id(int64_t microseconds) except *:
     with cython.critical_section(ids):
         id = ids.source.next(<uint64_t>max(microseconds, 0) // 1000)
     return id
+
+
+cpdef bint is_plain(object value, Py_ssize_t limit):
+    """Whether this is an exact `str` of 1 to `limit` ASCII characters, without NUL."""
+    cdef Py_ssize_t size
+    if type(value) is not str or not PyUnicode_IS_COMPACT_ASCII(value):
+        return False
+    size = PyUnicode_GET_LENGTH(value)
+    return 0 < size <= limit and memchr(PyUnicode_DATA(value), 0, size) == NULL
+
+
+cpdef bint may_hold_null(bytes raw):
+    """Whether this JSON text may hold a `null`; true for all that do."""
+    cdef const char* text = PyBytes_AS_STRING(raw)
+    cdef const char* end = text + PyBytes_GET_SIZE(raw)
+    while True:
+        text = <const char*>memchr(text, c"n", end - text)
+        if text == NULL or end - text < 4:
+            return False
+        if text[1] == c"u" and text[2] == c"l" and text[3] == c"l":
+            return True
+        text += 1

@@ -1,0 +1,13 @@
+"""Quick looks at text, for what nearly always holds; the slow and exact way follows where it does not."""
+
+from __future__ import annotations
+
+
+def is_plain(value: object, limit: int) -> bool:
+    """Whether this is an exact `str` of 1 to `limit` ASCII characters, without NUL."""
+    return type(value) is str and value.isascii() and 0 < len(value) <= limit and "\0" not in value
+
+
+def may_hold_null(raw: bytes) -> bool:
+    """Whether this JSON text may hold a `null`; true for all that do."""
+    return b"null" in raw
