@@ -1,6 +1,7 @@
 #include "jobcore/job_index.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 namespace jobcore {
@@ -52,6 +53,20 @@ Time first_due(const Ranks::value_type& rank) noexcept {
     return rank.second->waiting.begin()->first.time;
 }
 
+// Times are the caller's, any 64 bits: what would overflow stops at the latest time there is.
+constexpr Time latest = std::numeric_limits<Time>::max();
+
+Time expiry(const Job& job, Time monotonic) noexcept {
+    const auto lease = static_cast<Time>(job.lease);
+    return monotonic <= latest - lease ? monotonic + lease : latest;
+}
+
+// From one time to a later one.
+Time span(Time from, Time to) noexcept {
+    const std::uint64_t length = static_cast<std::uint64_t>(to) - static_cast<std::uint64_t>(from);
+    return static_cast<Time>(std::min(length, static_cast<std::uint64_t>(latest)));
+}
+
 }  // namespace
 
 bool JobIndex::insert(const Id& id, std::string_view queue_name, std::int16_t priority, Time due, Time lease,
@@ -89,11 +104,14 @@ bool JobIndex::insert(const Id& id, std::string_view queue_name, std::int16_t pr
     place->second.place = place;
     table_.insert(place->second);
     first_changed(*bucket);
+    if (queue.jobs == 1 && queue.buckets.size() > 1) {  // the last bucket of the empty queue had stayed
+        Bucket& first = queue.buckets.begin()->second;
+        forget(&first == bucket ? queue.buckets.rbegin()->second : first);
+    }
     return true;
 }
 
-bool JobIndex::pop(std::string_view queue_name, const Id& runner, Time wall, Time monotonic,
-                   Popped& popped) noexcept {
+bool JobIndex::pop(std::string_view queue_name, const Id& runner, Time wall, Time monotonic, Popped& popped) noexcept {
     Queue* queue = find_queue(queue_name);
     if (queue == nullptr) {
         return false;
@@ -119,12 +137,13 @@ bool JobIndex::pop(std::string_view queue_name, const Id& runner, Time wall, Tim
     ++counters.popped;
     job.runner = runner;
     job.leased = true;
-    node.key().time = monotonic + static_cast<Time>(job.lease);
+    node.key().time = expiry(job, monotonic);
     popped.id = job.id;
     popped.handle = job.handle;
     popped.due = job.due;
     popped.delivery_count = job.delivery_count;
     popped.lost_count = job.lost_count;
+    popped.sequence = node.key().sequence;
     attach(std::move(node), bucket);
     return true;
 }
@@ -137,7 +156,8 @@ bool JobIndex::certain(std::string_view queue_name, Time wall) noexcept {
 
 void JobIndex::undo_pop(const Popped& popped) noexcept {
     Job* job = table_.find(popped.id);
-    if (job == nullptr || !job->held || job->delivery_count != popped.delivery_count) {
+    if (job == nullptr || !job->held || job->delivery_count != popped.delivery_count ||
+        job->place->first.sequence != popped.sequence) {
         return;
     }
     Bucket& bucket = *job->bucket;
@@ -169,7 +189,7 @@ Verdict JobIndex::heartbeat(const Id& id, const Fence& fence, Time monotonic) no
     Bucket& bucket = *job->bucket;
     Jobs::node_type node = detach(*job);
     job->leased = true;
-    node.key().time = monotonic + static_cast<Time>(job->lease);
+    node.key().time = expiry(*job, monotonic);
     attach(std::move(node), bucket);
     return Verdict::done;
 }
@@ -283,12 +303,12 @@ Time JobIndex::until_next(std::string_view queue_name, Time wall, Time monotonic
     }
     Time wait = nothing_to_wait_for;
     if (!queue->future.empty()) {
-        wait = queue->future.begin()->first.due - wall;
+        wait = span(wall, queue->future.begin()->first.due);
     }
     if (!queue->leases.empty()) {
         // A lease has run out once *more* than its time has passed.
-        const Time expiry = queue->leases.begin()->first.time - monotonic + 1;
-        wait = wait == nothing_to_wait_for ? expiry : std::min(wait, expiry);
+        const Time left = std::min(span(monotonic, queue->leases.begin()->first.time), latest - 1) + 1;
+        wait = wait == nothing_to_wait_for ? left : std::min(wait, left);
     }
     return wait;
 }

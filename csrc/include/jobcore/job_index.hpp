@@ -54,6 +54,7 @@ struct Popped {
     std::uint32_t lost_count = 0;
     bool was_held = false;  ///< by `holder_before`, whose lease had run out
     Id holder_before{};
+    std::uint64_t sequence = 0;  ///< tells it from a later job of the same id
 };
 
 /// What lies in one queue.

@@ -1,0 +1,47 @@
+// The index against its model, over many random games. Each draws its own rules first: how many ids and queues there
+// are, and which moves are frequent, so that some games fill an index, some keep it nearly empty, some only lose
+// leases.
+
+#include <cstdint>
+#include <random>
+
+#include "check.hpp"
+#include "game.hpp"
+
+namespace {
+
+using jobcore::testing::Game;
+using jobcore::testing::progress;
+using jobcore::testing::Rules;
+
+/// The same numbers on every platform: the distributions of the standard library differ.
+struct Dice {
+    std::mt19937_64 numbers;
+
+    std::uint64_t below(std::uint64_t n) { return numbers() % n; }
+};
+
+Rules draw_rules(Dice& dice) {
+    Rules rules;
+    rules.ids = 1 + (dice.below(3) == 0 ? dice.below(300) : dice.below(40));
+    rules.queues = 1 + (dice.below(2) == 0 ? dice.below(3) : dice.below(40));
+    for (std::uint64_t& weight : rules.weights) {
+        weight = dice.below(4) == 0 ? 0 : 1 + dice.below(10);
+    }
+    rules.weights[0] += 1 + dice.below(20);
+    rules.extremes = dice.below(4) == 0;
+    return rules;
+}
+
+}  // namespace
+
+int main() {
+    for (progress.seed = 1; progress.seed <= 1000; ++progress.seed) {
+        Dice dice{std::mt19937_64{progress.seed}};
+        const Rules rules = draw_rules(dice);
+        Game game(dice, rules);
+        for (progress.step = 1; progress.step <= 400; ++progress.step) {
+            game.step();
+        }
+    }
+}
