@@ -43,8 +43,8 @@ build: $(VENV)/.installed ## build the package into the environment
 # ---- using it
 
 .PHONY: demo
-demo: build $(VENV)/.group-demo ## hash a directory with background jobs
-	$(bin)/python examples/hash_directory.py
+demo: build $(VENV)/.group-demo ## hash the standard library, or DIRECTORY=/some/path, with background jobs
+	$(bin)/python examples/hash_directory.py $(if $(DIRECTORY),'$(DIRECTORY)')
 
 # ---- testing it
 
@@ -64,7 +64,7 @@ test-compiled: export JOBCORE_IMPLEMENTATION = cpp
 test-compiled: pytest ## the tests on the compiled package
 
 .PHONY: pytest
-pytest: build $(VENV)/.group-test
+pytest: build $(VENV)/.group-test $(VENV)/.group-demo
 	$(bin)/python -m pytest $(PYTEST_ARGS)
 
 .PHONY: sanitize
