@@ -230,8 +230,8 @@ def main() -> int:
         parser.error(f"{options.directory} is not a directory")
     skip = "site-packages" if options.directory == library else ""
     console, books = Console(highlight=False, markup=False), Books()
-    console.print(f"Hashing the files under {options.directory}", soft_wrap=True)
     try:
+        console.print(f"Hashing the files under {options.directory}", soft_wrap=True)
         books.found.extend(islice(find_files(options.directory, skip), options.limit))
         started = time.perf_counter()
         stats = asyncio.run(hash_all(options.runners, books, console))
