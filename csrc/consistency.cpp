@@ -12,7 +12,8 @@ bool JobIndex::consistent() const {
     const auto expect = [&sound](bool holds) { sound = sound && holds; };
     std::size_t jobs = 0;
     std::size_t running = 0;
-    for (const auto& [name, queue] : queues_) {
+    for (const auto& [name, value] : queues_) {
+        const Queue& queue = value;  // Clang before 16 captures no structured binding
         expect(queue.name == &name);
         expect(queue.jobs != 0 || queue.warm);
         std::size_t jobs_here = queue.leases.size();
@@ -37,7 +38,7 @@ bool JobIndex::consistent() const {
             expect(bucket.queue == &queue && bucket.priority == priority);
             expect(bucket.jobs == bucket.waiting.size() + (leased.contains(&bucket) ? leased[&bucket] : 0));
             expect(bucket.jobs != 0 || queue.buckets.size() == 1);
-            expect(bucket.waiting.empty() == (bucket.standing == Standing::empty));
+            expect(bucket.waiting.empty() ? bucket.standing != Standing::future : bucket.standing != Standing::empty);
             expect(bucket.unranked.empty() == (bucket.standing != Standing::empty));
             for (auto place = bucket.waiting.begin(); place != bucket.waiting.end(); ++place) {
                 check_job(place->first, place->second, place);

@@ -35,22 +35,26 @@ void stand(Bucket& bucket, Standing standing) noexcept {
     bucket.rank = ranks.insert(std::move(node)).position;
 }
 
-// After a change of the first job. A bucket among the ready may stay there: `refresh` looks before it believes it.
-// So an empty one that gets a job goes there too, unseen, and the common case (it is due) costs no second move.
+// After a change of the first job. A bucket among the ready stays there, empty or not due as it may be: `refresh` looks
+// before it believes it. So an empty one that gets a job goes there too, unseen, and in the common case (the job is due)
+// a bucket that fills and empties again and again never moves.
 void first_changed(Bucket& bucket) noexcept {
+    if (bucket.standing == Standing::ready) {
+        return;
+    }
     if (bucket.waiting.empty()) {
-        if (bucket.standing != Standing::empty) {
-            stand(bucket, Standing::empty);
-        }
+        stand(bucket, Standing::empty);
     } else if (bucket.standing == Standing::empty) {
         stand(bucket, Standing::ready);
-    } else if (bucket.standing == Standing::future && bucket.rank->first.due != bucket.waiting.begin()->first.time) {
+    } else if (bucket.rank->first.due != bucket.waiting.begin()->first.time) {
         stand(bucket, Standing::future);
     }
 }
 
-Time first_due(const Ranks::value_type& rank) noexcept {
-    return rank.second->waiting.begin()->first.time;
+// Whether the first of these buckets has a job that is due.
+bool first_is_due(const Ranks& ranks, Time wall) noexcept {
+    const Jobs& jobs = ranks.begin()->second->waiting;
+    return !jobs.empty() && jobs.begin()->first.time <= wall;
 }
 
 // Times are the caller's, any 64 bits: what would overflow stops at the latest time there is.
@@ -150,8 +154,7 @@ bool JobIndex::pop(std::string_view queue_name, const Id& runner, Time wall, Tim
 
 bool JobIndex::certain(std::string_view queue_name, Time wall) noexcept {
     const Queue* queue = find_queue(queue_name);
-    return queue != nullptr && queue->future.empty() && !queue->ready.empty() &&
-           first_due(*queue->ready.begin()) <= wall;
+    return queue != nullptr && queue->future.empty() && !queue->ready.empty() && first_is_due(queue->ready, wall);
 }
 
 void JobIndex::undo_pop(const Popped& popped) noexcept {
@@ -320,8 +323,10 @@ const Time* JobIndex::next_due(std::string_view queue_name) const noexcept {
     }
     const Time* next = queue->future.empty() ? nullptr : &queue->future.begin()->first.due;
     for (const auto& [rank, bucket] : queue->ready) {
-        const Time& due = bucket->waiting.begin()->first.time;
-        next = next == nullptr || due < *next ? &due : next;
+        if (!bucket->waiting.empty()) {
+            const Time& due = bucket->waiting.begin()->first.time;
+            next = next == nullptr || due < *next ? &due : next;
+        }
     }
     return next;
 }
@@ -383,8 +388,9 @@ void JobIndex::refresh(Queue& queue, Time wall, Time monotonic) noexcept {
     while (!queue.future.empty() && queue.future.begin()->first.due <= wall) {
         stand(*queue.future.begin()->second, Standing::ready);
     }
-    while (!queue.ready.empty() && first_due(*queue.ready.begin()) > wall) {
-        stand(*queue.ready.begin()->second, Standing::future);
+    while (!queue.ready.empty() && !first_is_due(queue.ready, wall)) {
+        Bucket& bucket = *queue.ready.begin()->second;
+        stand(bucket, bucket.waiting.empty() ? Standing::empty : Standing::future);
     }
 }
 
@@ -422,6 +428,7 @@ void JobIndex::let_go(Job& job) noexcept {
 void JobIndex::forget(Bucket& bucket) noexcept {
     Queue& queue = *bucket.queue;
     if (bucket.jobs == 0 && queue.buckets.size() > 1) {
+        stand(bucket, Standing::empty);
         queue.buckets.erase(bucket.priority);
     }
 }

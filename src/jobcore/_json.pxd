@@ -1,6 +1,6 @@
 cimport cython
 
-from jobcore._native cimport may_hold_null
+from jobcore._native cimport exact, may_hold_null
 
 @cython.locals(raw=bytes)
 cpdef bytes encode(object value)

@@ -12,7 +12,7 @@ import json
 import math
 from typing import Any
 
-from jobcore._text import may_hold_null
+from jobcore._text import exact, may_hold_null
 
 try:
     import msgspec
@@ -54,7 +54,7 @@ def encode(value: Any) -> bytes:
     # msgspec writes NaN and infinities as null, so only a text that may hold one needs the second look.
     if may_hold_null(raw) and msgspec is not None and _holds_non_finite(msgspec.to_builtins(value)):
         raise ValueError("NaN and infinities are not JSON")
-    return raw
+    return exact(raw)
 
 
 def decode(raw: bytes | str) -> Any:

@@ -8,7 +8,9 @@ cpdef object uuid_from_halves(uint64_t high, uint64_t low)
 
 cpdef bint is_plain(object value, Py_ssize_t limit)
 cpdef bint may_hold_null(bytes raw)
+cpdef bytes exact(bytes raw)
 
 cdef bint is_uuid(object value) noexcept
 cdef Id uuid_to_id(object uuid) except *
+cdef Id id_from_bytes(bytes raw) noexcept
 cdef Id new_id(int64_t microseconds) except *

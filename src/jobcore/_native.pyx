@@ -3,7 +3,7 @@
 """What compiled modules have in place of `_ids.py` and `_text.py`: the same functions, without Python objects between."""
 
 cimport cython
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport memchr
 
@@ -52,6 +52,17 @@ cpdef object uuid_from_halves(uint64_t high, uint64_t low):
     return build(high, low)
 
 
+cdef Id id_from_bytes(bytes raw) noexcept:
+    # Of 16 bytes, the first ones in front.
+    cdef Id id
+    cdef int place
+    id.high = id.low = 0
+    for place in range(8):
+        id.high = id.high << 8 | <unsigned char>PyBytes_AS_STRING(raw)[place]
+        id.low = id.low << 8 | <unsigned char>PyBytes_AS_STRING(raw)[8 + place]
+    return id
+
+
 @cython.final
 cdef class IdSource:
     cdef Uuid7Source source
@@ -93,3 +104,8 @@ cpdef bint may_hold_null(bytes raw):
         if text[1] == c"u" and text[2] == c"l" and text[3] == c"l":
             return True
         text += 1
+
+
+cpdef bytes exact(bytes raw):
+    """The same bytes, in no more memory than they need (msgspec's results keep the room that they were written in)."""
+    return PyBytes_FromStringAndSize(PyBytes_AS_STRING(raw), PyBytes_GET_SIZE(raw))

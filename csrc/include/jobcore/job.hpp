@@ -88,7 +88,7 @@ struct Bucket {
     Standing standing = Standing::empty;
     std::size_t jobs = 0;
     Jobs waiting;
-    Ranks::node_type unranked;  ///< its node while `standing` is empty
+    Ranks::node_type unranked;  ///< its node while its standing is `empty`
     Ranks::iterator rank{};     ///< its place in `Queue::ready` or `Queue::future` otherwise
 };
 
@@ -97,7 +97,7 @@ struct Queue {
     const std::string* name = nullptr;
     Jobs leases;
     std::map<std::int16_t, Bucket> buckets;
-    Ranks ready;   ///< by priority: the first job is due, or was when it was last looked at
+    Ranks ready;   ///< by priority: the first job may be due (or gone); a look at the queue finds out
     Ranks future;  ///< by due time: the first job was not due yet
     std::size_t jobs = 0;
     std::size_t running = 0;

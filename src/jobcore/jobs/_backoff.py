@@ -4,40 +4,55 @@ from __future__ import annotations
 
 import math
 import random
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from functools import lru_cache
 
+from jobcore._json import decode, encode
 from jobcore.errors import InvalidJob, InvalidJobType
 
 
-def _number(field: str, value: object, low: float, high: float = math.inf) -> None:
+def _number(name: str, value: object, low: float, high: float = math.inf) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise InvalidJobType(field, "a number", value)
+        raise InvalidJobType(name, "a number", value)
     try:
-        finite = math.isfinite(value)
+        number = float(value)
     except OverflowError:
-        finite = False
-    if not (finite and low <= value <= high):
+        number = math.inf
+    if not (math.isfinite(number) and low <= number <= high):
         bounds = f"at least {low}" if high == math.inf else f"from {low} to {high}"
-        raise InvalidJob(field, f"must be finite and {bounds}")
+        raise InvalidJob(name, f"must be finite and {bounds}")
+    return number
 
 
 @dataclass(frozen=True, slots=True)
-class Linear:
+class Backoff:
+    """Base of `Linear` and `Exponential`. `text` is the backoff as JSON, which is how a job carries it."""
+
+    text: str = field(init=False, repr=False, compare=False)
+
+    def delay(self, attempt: int) -> float:
+        """Seconds to rest before the retry number `attempt`, from 1."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, slots=True, init=False)
+class Linear(Backoff):
     """The same rest, `seconds`, before every retry."""
 
     seconds: float
 
-    def __post_init__(self) -> None:
-        _number("backoff seconds", self.seconds, 0)
+    def __init__(self, seconds: float) -> None:
+        _number("backoff seconds", seconds, 0)
+        object.__setattr__(self, "seconds", seconds)
+        object.__setattr__(self, "text", encode({"linear": seconds}).decode())
 
     def delay(self, attempt: int) -> float:  # noqa: ARG002  (one signature for all backoffs)
         """Seconds to rest before the retry number `attempt`, from 1."""
         return float(self.seconds)
 
 
-@dataclass(frozen=True, slots=True)
-class Exponential:
+@dataclass(frozen=True, slots=True, init=False)
+class Exponential(Backoff):
     """`base ** k` seconds before the k-th retry, changed by up to ± `jitter` of itself, then capped at `cap` seconds."""
 
     base: float
@@ -52,6 +67,8 @@ class Exponential:
         object.__setattr__(self, "base", base)
         object.__setattr__(self, "cap", cap)
         object.__setattr__(self, "jitter", jitter)
+        text = encode({"exponential": base, "cap": cap, "jitter": jitter}).decode()
+        object.__setattr__(self, "text", text)
 
     def delay(self, attempt: int) -> float:
         """Seconds to rest before the retry number `attempt`, from 1; infinity where the power overflows."""
@@ -64,18 +81,13 @@ class Exponential:
         return seconds if self.cap is None else min(seconds, float(self.cap))
 
 
-Backoff = Linear | Exponential
-
-
-def backoff_to_data(backoff: Backoff) -> dict[str, Any]:
-    """The backoff as plain JSON data; `backoff_from_data` reads it back."""
-    if isinstance(backoff, Linear):
-        return {"linear": backoff.seconds}
-    return {"exponential": backoff.base, "cap": backoff.cap, "jitter": backoff.jitter}
-
-
-def backoff_from_data(data: dict[str, Any]) -> Backoff:
-    """The backoff that `backoff_to_data` wrote down."""
-    if "linear" in data:
-        return Linear(data["linear"])
-    return Exponential(data["exponential"], cap=data["cap"], jitter=data["jitter"])
+@lru_cache(maxsize=256)
+def backoff_from_text(text: str) -> Backoff:
+    """The backoff with this `text`; `InvalidJob` if there is none."""
+    data = decode(text)
+    match data:
+        case {"linear": seconds}:
+            return Linear(seconds)
+        case {"exponential": base, "cap": cap, "jitter": jitter}:
+            return Exponential(base, cap=cap, jitter=jitter)
+    raise InvalidJob("backoff", "is not one that can be read")

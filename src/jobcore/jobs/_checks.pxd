@@ -11,4 +11,4 @@ cpdef int64_t check_int(str field, object value, int64_t low, int64_t high) exce
 cpdef int64_t check_moment(str field, object value) except? -1
 cpdef int64_t check_duration(str field, object value) except? -1
 cpdef str check_error(object value)
-cpdef object check_result(object value)
+cpdef int check_result(object value) except -1

@@ -13,12 +13,15 @@ from uuid import UUID
 from jobcore._time import MICROSECOND, to_microseconds
 from jobcore._text import is_plain
 from jobcore.errors import InvalidJob, InvalidJobType
-from jobcore.jobs._results import JobResult
+from jobcore.jobs._results import RESULTS, JobResult
 
+MAX_NAME_BYTES = 64 * 1024
 MAX_QUEUE_BYTES = 255
 MAX_COUNT = 2**31 - 1
 MAX_DELAY = 2**62
 """In microseconds: far past the latest date, and no sum of it with a moment leaves 64 bits."""
+
+_SUCCESS = JobResult.SUCCESS
 
 
 def check_text(field: str, value: object, limit: int) -> str:
@@ -91,11 +94,13 @@ def check_error(value: object) -> str:
     return str.__str__(value).replace("\0", "\\x00").encode(errors="backslashreplace").decode()
 
 
-def check_result(value: object) -> JobResult:
-    """A `JobResult`."""
+def check_result(value: object) -> int:
+    """A `JobResult`, as its place in `RESULTS`."""
+    if value is _SUCCESS:
+        return 0
     if not isinstance(value, JobResult):
         raise InvalidJobType("result", "a JobResult", value)
-    return value
+    return RESULTS.index(value)
 
 
 def represent(value: object, fields: tuple[str, ...]) -> str:

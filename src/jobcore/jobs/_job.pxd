@@ -3,15 +3,13 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from jobcore._native cimport uuid_from_halves, uuid_high, uuid_low
 from jobcore.jobs._checks cimport check_duration, check_error, check_int, check_moment, check_result, check_uuid
-from jobcore.jobs._new cimport NewJobInfo
+from jobcore.jobs._new cimport JobSpec, NewJobInfo, copy_spec, spec_key, spec_to_data
 from jobcore.jobs._returned cimport ReturnJobInfo, make_return
 
 
 @cython.final
-@cython.no_gc
 @cython.freelist(64)
-cdef class JobInfo:
-    cdef NewJobInfo _new
+cdef class JobInfo(JobSpec):
     cdef str _last_error
     cdef uint64_t _high
     cdef uint64_t _low
@@ -20,12 +18,10 @@ cdef class JobInfo:
     cdef uint32_t _delivery_count
     cdef uint32_t _lost_count
 
-    cpdef tuple _key(self)
-
 
 @cython.locals(job=JobInfo)
 cpdef JobInfo make_job(
-    NewJobInfo new,
+    JobSpec source,
     uint64_t high,
     uint64_t low,
     int64_t due,

@@ -2,7 +2,7 @@
 # cython: embedsignature=True, embedsignature.format=python, auto_pickle=False
 """`JobInfo`: a job in a storage, as it was when somebody asked.
 
-It shares the `NewJobInfo` that it came from and adds what a storage knows: handing a job out copies a few numbers.
+It has what its `NewJobInfo` had, by reference, and what a storage knows: handing a job out copies a few numbers.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from jobcore._ids import uuid7_at, uuid_from_halves, uuid_high, uuid_low
 from jobcore._json import decode_document, encode_document
 from jobcore._time import later, to_datetime, to_microseconds
 from jobcore.errors import InvalidJob, InvalidJobType
-from jobcore.jobs._backoff import Backoff
 from jobcore.jobs._checks import (
     MAX_COUNT,
     check_duration,
@@ -26,28 +25,36 @@ from jobcore.jobs._checks import (
     check_uuid,
     represent,
 )
-from jobcore.jobs._new import POLICY, NewJobInfo, new_from_data, policy_to_data
+from jobcore.jobs._new import SPEC, JobSpec, NewJobInfo, copy_spec, fill_spec_from_data, spec_key, spec_to_data
 from jobcore.jobs._results import JobResult
 from jobcore.jobs._returned import ReturnJobInfo, make_return
 
 COUNTS = ("retry_count", "delivery_count", "lost_count")
 
 
-class JobInfo:
+class JobInfo(JobSpec):
     """A job in a storage, as it was when you asked. Immutable; made by storages (`from_new`).
 
     `retry_count` counts the put-backs after failures, `delivery_count` the pops, `lost_count` the pops that followed
     a lease that ran out.
     """
 
-    __slots__ = ("_delivery_count", "_due", "_high", "_last_error", "_lost_count", "_low", "_new", "_retry_count")
+    __slots__ = ("_delivery_count", "_due", "_high", "_last_error", "_lost_count", "_low", "_retry_count")
+
+    _delivery_count: int
+    _due: int
+    _high: int
+    _last_error: str | None
+    _lost_count: int
+    _low: int
+    _retry_count: int
 
     def __init__(self) -> None:
         raise TypeError("JobInfo is made by storages; use JobInfo.from_new() or JobInfo.from_json()")
 
     @staticmethod
     def from_new(
-        new: NewJobInfo,
+        new: JobSpec,
         id: UUID,
         next_queue: datetime,
         *,
@@ -57,7 +64,7 @@ class JobInfo:
         last_error: str | None = None,
     ) -> JobInfo:
         """The job `new` as it lies in a storage; for authors of storages."""
-        if not isinstance(new, NewJobInfo):
+        if not isinstance(new, JobSpec):
             raise InvalidJobType("new", "a NewJobInfo", new)
         check_uuid("id", id)
         return make_job(
@@ -77,49 +84,9 @@ class JobInfo:
         return uuid_from_halves(self._high, self._low)
 
     @property
-    def name(self) -> str:
-        """Which job this is."""
-        return self._new.name
-
-    @property
-    def queue(self) -> str:
-        """The queue that it lies in."""
-        return self._new.queue
-
-    @property
-    def args(self) -> Any:
-        """The arguments, decoded afresh."""
-        return self._new.args
-
-    @property
-    def raw_args(self) -> bytes:
-        """The arguments as the JSON text that is stored."""
-        return self._new.raw_args
-
-    @property
-    def priority(self) -> int:
-        """Higher goes first among the jobs that are due."""
-        return self._new.priority
-
-    @property
-    def max_retries(self) -> int | None:
-        """How often it is put back after a failure; `None` for no limit."""
-        return self._new.max_retries
-
-    @property
-    def backoff(self) -> Backoff:
-        """How long it rests before a retry."""
-        return self._new.backoff
-
-    @property
     def due(self) -> int:
         """`next_queue` in microseconds since 1970."""
         return self._due
-
-    @property
-    def heartbeat_interval(self) -> timedelta:
-        """A lease lasts five of these."""
-        return self._new.heartbeat_interval
 
     @property
     def next_queue(self) -> datetime:
@@ -184,21 +151,23 @@ class JobInfo:
 
     def to_json(self) -> str:
         """This job as one JSON object; `from_json` reads it back without loss."""
-        fields = policy_to_data(self._new)
+        fields = spec_to_data(self)
         fields["id"] = str(self.id)
         fields["next_queue"] = self.next_queue.isoformat()
         fields["last_error"] = self._last_error
         for count in COUNTS:
             fields[count] = getattr(self, count)
-        return encode_document(fields, self.raw_args)
+        return encode_document(fields, self._args)
 
     @staticmethod
     def from_json(text: str | bytes) -> JobInfo:
         """The job that `to_json` wrote down; `InvalidJob` where the text is something else."""
         try:
             fields, raw_args = decode_document(text)
+            spec = JobInfo.__new__(JobInfo)
+            fill_spec_from_data(spec, fields, raw_args)
             return JobInfo.from_new(
-                new_from_data(fields, raw_args),
+                spec,
                 UUID(fields["id"]),
                 datetime.fromisoformat(fields["next_queue"]),
                 last_error=fields["last_error"],
@@ -206,12 +175,12 @@ class JobInfo:
             )
         except InvalidJob:
             raise
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
             raise InvalidJob("JSON", f"is not a JobInfo: {error!r}") from error
 
     def _key(self) -> tuple[Any, ...]:
         counts = (self._retry_count, self._delivery_count, self._lost_count)
-        return (*self._new.policy_key(), self._high, self._low, self._due, *counts, self._last_error)
+        return (*spec_key(self), self._high, self._low, self._due, *counts, self._last_error)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, JobInfo) and self._key() == other._key()
@@ -220,14 +189,14 @@ class JobInfo:
         return hash(self._key())
 
     def __repr__(self) -> str:
-        return represent(self, ("id", "name", "args", *POLICY, "next_queue", *COUNTS, "last_error"))
+        return represent(self, ("id", "name", "args", *SPEC, "next_queue", *COUNTS, "last_error"))
 
     def __reduce__(self) -> tuple[Any, ...]:
         return JobInfo.from_json, (self.to_json(),)
 
 
 def make_job(
-    new: NewJobInfo,
+    source: JobSpec,
     high: int,
     low: int,
     due: int,
@@ -236,9 +205,9 @@ def make_job(
     lost_count: int,
     error: str | None,
 ) -> JobInfo:
-    """A `JobInfo` of parts that were checked before; the id in halves."""
+    """What `source` is about, with parts that were checked before; the id in halves."""
     job = JobInfo.__new__(JobInfo)
-    job._new = new
+    copy_spec(job, source)
     job._high = high
     job._low = low
     job._due = due
@@ -256,17 +225,15 @@ def stored(
     if isinstance(handle, NewJobInfo):
         return make_job(handle, high, low, due, 0, delivery_count, lost_count, None)
     before = handle
-    return make_job(
-        before._new, high, low, due, before._retry_count, delivery_count, lost_count, before._last_error
-    )
+    return make_job(before, high, low, due, before._retry_count, delivery_count, lost_count, before._last_error)
 
 
 def retried(job: JobInfo, now: int, delay: int | None, error: str | None) -> JobInfo | None:
     """`prepare_retry` in microseconds."""
-    attempt = job.retry_count + 1
+    attempt = job._retry_count + 1
     limit = job.max_retries
     if limit is not None and attempt > limit:
         return None
     rest = job.backoff.delay(attempt) * 1e6 if delay is None else delay
     counts = (attempt, job._delivery_count, job._lost_count)
-    return make_job(job._new, job._high, job._low, later(now, rest), *counts, error)
+    return make_job(job, job._high, job._low, later(now, rest), *counts, error)

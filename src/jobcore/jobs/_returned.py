@@ -18,9 +18,10 @@ from jobcore.jobs._checks import (
     check_uuid,
     represent,
 )
-from jobcore.jobs._results import JobResult
+from jobcore.jobs._results import RESULTS, JobResult
 
-ANY_DELIVERY = -1
+_ANY_DELIVERY = -1
+_NO_DELAY = -(2**63)
 
 
 class ReturnJobInfo:
@@ -45,6 +46,16 @@ class ReturnJobInfo:
         "_runner_low",
     )
 
+    _delay: int
+    _delivery: int
+    _error: str | None
+    _has_runner: bool
+    _high: int
+    _low: int
+    _result: int
+    _runner_high: int
+    _runner_low: int
+
     def __init__(
         self,
         id: UUID,
@@ -61,7 +72,7 @@ class ReturnJobInfo:
             uuid_low(id),
             check_result(result),
             runner_id,
-            ANY_DELIVERY if delivery is None else check_int("delivery", delivery, 0, MAX_COUNT),
+            _ANY_DELIVERY if delivery is None else check_int("delivery", delivery, 0, MAX_COUNT),
             None if delay is None else check_duration("delay", delay),
             None if error is None else check_error(error),
         )
@@ -74,7 +85,7 @@ class ReturnJobInfo:
     @property
     def result(self) -> JobResult:
         """How it went."""
-        return self._result
+        return RESULTS[self._result]
 
     @property
     def runner_id(self) -> UUID | None:
@@ -84,17 +95,17 @@ class ReturnJobInfo:
     @property
     def delivery(self) -> int | None:
         """Which delivery of the job this is; `None` for whichever the runner holds."""
-        return None if self._delivery == ANY_DELIVERY else self._delivery
+        return None if self._delivery == _ANY_DELIVERY else self._delivery
 
     @property
     def delay(self) -> timedelta | None:
         """How much later a job that is put back comes due."""
-        return None if self._delay is None else timedelta(microseconds=self._delay)
+        return None if self._delay == _NO_DELAY else timedelta(microseconds=self._delay)
 
     @property
     def delay_microseconds(self) -> int | None:
         """`delay` in microseconds."""
-        return self._delay
+        return None if self._delay == _NO_DELAY else self._delay
 
     @property
     def error(self) -> str | None:
@@ -114,13 +125,13 @@ class ReturnJobInfo:
         return represent(self, ("id", "result", "runner_id", "delivery", "delay", "error"))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return ReturnJobInfo, (self.id, self._result, self.runner_id, self.delivery, self.delay, self._error)
+        return ReturnJobInfo, (self.id, self.result, self.runner_id, self.delivery, self.delay, self._error)
 
 
 def make_return(
     high: int,
     low: int,
-    result: JobResult,
+    result: int,
     runner_id: UUID | None,
     delivery: int,
     delay: int | None,
@@ -136,7 +147,7 @@ def fill(
     returned: ReturnJobInfo,
     high: int,
     low: int,
-    result: JobResult,
+    result: int,
     runner_id: UUID | None,
     delivery: int,
     delay: int | None,
@@ -155,5 +166,5 @@ def fill(
         returned._runner_high = uuid_high(runner_id)
         returned._runner_low = uuid_low(runner_id)
     returned._delivery = delivery
-    returned._delay = delay
+    returned._delay = _NO_DELAY if delay is None else delay
     returned._error = error

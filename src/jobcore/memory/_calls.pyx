@@ -20,7 +20,7 @@ from libcpp.string_view cimport string_view
 from libcpp.vector cimport vector
 
 from jobcore._core cimport Fence, Id, Job, Popped, Verdict, monotonic_nanoseconds, wall_nanoseconds
-from jobcore._native cimport new_id, uuid_from_halves
+from jobcore._native cimport id_from_bytes, new_id, uuid_from_halves
 from jobcore.jobs._checks cimport check_int, check_queue, check_uuid
 from jobcore.jobs._job cimport JobInfo, stored
 from jobcore.jobs._new cimport NewJobInfo
@@ -31,7 +31,7 @@ import time
 from collections.abc import Coroutine
 
 from jobcore.errors import InvalidJobType, LeaseLost, StorageClosed
-from jobcore.jobs import JobResult
+from jobcore.jobs._results import RESULTS, JobResult
 
 cdef extern from "_awaitable.hpp" namespace "jobcore":
     cppclass Call:
@@ -47,8 +47,8 @@ cdef extern from "_awaitable.hpp" namespace "jobcore":
 
 Coroutine.register(call_setup())
 
-cdef object SUCCESS = JobResult.SUCCESS
-cdef object DEAD = JobResult.DEAD
+cdef int SUCCESS = RESULTS.index(JobResult.SUCCESS)
+cdef int DEAD = RESULTS.index(JobResult.DEAD)
 cdef int64_t ANY_DELIVERY = -1
 
 
@@ -158,11 +158,10 @@ cdef class MemoryCalls:
         wall = self.wall()
         if new._id is None:
             id = new_id(wall if self.clock is None else wall_nanoseconds() // 1000)
-            job_id = uuid_from_halves(id.high, id.low)
         else:
-            job_id = new._id
-            id = read_id("id", job_id)
-        due = new.due_at(wall)
+            id = id_from_bytes(new._id)
+        job_id = uuid_from_halves(id.high, id.low)
+        due = wall if new._when == 0 else new.due_at(wall)
         name = queue_view(new._queue)
         Py_INCREF(job)
         try:
@@ -252,8 +251,8 @@ cdef class MemoryCalls:
             raise InvalidJobType("returned", "a ReturnJobInfo", returned)
         self.refuse_if_closed()
         back = <ReturnJobInfo>returned
-        success = back._result is SUCCESS
-        if not success and back._result is not DEAD:
+        success = back._result == SUCCESS
+        if not success and back._result != DEAD:
             return self._put_back(back)
         id.high = back._high
         id.low = back._low
