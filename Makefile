@@ -84,6 +84,15 @@ pytest-sanitized: build $(VENV)/.group-test
 	ASAN_OPTIONS=detect_leaks=0 PYTHONMALLOC=malloc JOBCORE_IMPLEMENTATION=cpp \
 	$(bin)/python -m pytest $(PYTEST_ARGS)
 
+FUZZ_SECONDS ?= 60
+
+.PHONY: fuzz
+fuzz: $(VENV)/.group-build ## play on the index at random for FUZZ_SECONDS; needs Clang and its libFuzzer
+	$(bin)/cmake --workflow --preset fuzz
+	@mkdir -p build/fuzz/corpus
+	build/fuzz/csrc/tests/fuzz_index -max_total_time=$(FUZZ_SECONDS) -max_len=2000 -timeout=10 \
+		-artifact_prefix=build/fuzz/ build/fuzz/corpus
+
 # ---- reading it
 
 .PHONY: lint

@@ -50,7 +50,11 @@ struct Rules {
 template <typename Choices>
 class Game {
 public:
-    Game(Choices& choices, const Rules& rules) : choices_(choices), rules_(rules) {}
+    Game(Choices& choices, const Rules& rules) : choices_(choices), rules_(rules) {
+        for (std::uint64_t i = 0; i < rules.queues; ++i) {
+            names_.push_back("queue " + std::to_string(i));
+        }
+    }
 
     void step() {
         play(choose());
@@ -76,7 +80,7 @@ private:
             case Move::insert:
                 return insert();
             case Move::pop:
-                return static_cast<void>(pop(queue()));
+                return static_cast<void>(pop(some_queue()));
             case Move::undo:
                 return undo();
             case Move::forward:
@@ -87,17 +91,18 @@ private:
                 wall_ = choices_.below(2) == 0 ? std::max<Time>(wall_, 100) - some_time() / 2 : due();
                 return;
             case Move::until: {
-                const std::string name = queue();
-                CHECK(index_.until_next(name, wall_, monotonic_) == model_.until_next(name, wall_, monotonic_));
+                const std::uint64_t queue = some_queue();
+                CHECK(index_.until_next(names_[queue], wall_, monotonic_) ==
+                      model_.until_next(queue, wall_, monotonic_));
                 return;
             }
             case Move::certain:
-                return certain(queue());
+                return certain(some_queue());
             case Move::look:
-                return look(queue());
+                return look(some_queue());
             case Move::drain: {
-                const std::string name = queue();
-                while (pop(name)) {
+                const std::uint64_t queue = some_queue();
+                while (pop(queue)) {
                 }
                 return;
             }
@@ -108,21 +113,21 @@ private:
 
     void insert() {
         const Id id_chosen = id();
-        const std::string name = queue();
+        const std::uint64_t queue = some_queue();
         const std::int16_t at = priority();
         const Time then = due();
         const Time lease = rules_.extremes && choices_.below(8) == 0 ? latest >> 1 : some_time();
         void* handle = new_handle();
-        CHECK(index_.insert(id_chosen, name, at, then, lease, handle) ==
-              model_.insert(id_chosen, name, at, then, lease, handle));
+        CHECK(index_.insert(id_chosen, names_[queue], at, then, lease, handle) ==
+              model_.insert(id_chosen, queue, at, then, lease, handle));
     }
 
-    bool pop(const std::string& name) {
+    bool pop(std::uint64_t queue) {
         const Id runner{choices_.below(3), 0};
         Popped popped;
         Taken taken;
-        const bool found = index_.pop(name, runner, wall_, monotonic_, popped);
-        CHECK(found == model_.pop(name, runner, wall_, monotonic_, taken));
+        const bool found = index_.pop(names_[queue], runner, wall_, monotonic_, popped);
+        CHECK(found == model_.pop(queue, runner, wall_, monotonic_, taken));
         if (found) {
             CHECK(same(popped, taken.popped));
             CHECK(popped.was_held == taken.popped.was_held);
@@ -169,21 +174,21 @@ private:
     }
 
     // Sound, not complete: it may deny what holds.
-    void certain(const std::string& name) {
-        if (!index_.certain(name, wall_)) {
+    void certain(std::uint64_t queue) {
+        if (!index_.certain(names_[queue], wall_)) {
             return;
         }
-        const Record* now = model_.candidate(name, wall_, monotonic_);
-        const Record* ever = model_.candidate(name, latest, monotonic_);
+        const Record* now = model_.candidate(queue, wall_, monotonic_);
+        const Record* ever = model_.candidate(queue, latest, monotonic_);
         CHECK(now != nullptr);
         // What was due once counts as due, also where the wall clock went back behind it since.
         CHECK(now == ever || ever->leased);
     }
 
-    void look(const std::string& name) {
+    void look(std::uint64_t queue) {
         const std::size_t limit = choices_.below(8);
-        const std::vector<Record> expected = model_.waiting(name);
-        const std::vector<Popped> found = index_.waiting(name, limit);
+        const std::vector<Record> expected = model_.waiting(queue);
+        const std::vector<Popped> found = index_.waiting(names_[queue], limit);
         CHECK(found.size() == std::min(limit, expected.size()));
         CHECK(std::equal(found.begin(), found.end(), expected.begin(), same));
     }
@@ -200,7 +205,7 @@ private:
         }
         std::vector<QueueGauge> gauges = index_.queues();
         for (std::uint64_t i = 0; i < rules_.queues; ++i) {
-            compare_queue(nth_queue(i), gauges);
+            compare_queue(i, gauges);
         }
         CHECK(gauges.empty());
         std::vector<void*> handles;
@@ -230,22 +235,23 @@ private:
             return;
         }
         CHECK(same(*job, *record));
-        CHECK(*job->bucket->queue->name == record->queue && job->bucket->priority == record->priority);
+        CHECK(*job->bucket->queue->name == names_[record->queue] && job->bucket->priority == record->priority);
         CHECK(job->held == record->held && (!job->held || job->runner == record->runner));
         CHECK(job->leased == record->leased && (!job->leased || job->place->first.time == record->expiry));
         CHECK(static_cast<Time>(job->lease) == record->lease);
     }
 
-    void compare_queue(const std::string& name, std::vector<QueueGauge>& gauges) {
-        const auto in_queue = [&](const auto& one) { return one.queue == name; };
+    void compare_queue(std::uint64_t queue, std::vector<QueueGauge>& gauges) {
+        const std::string& name = names_[queue];
+        const auto in_queue = [&](const auto& one) { return one.queue == queue; };
         const auto jobs = std::count_if(model_.records.begin(), model_.records.end(), in_queue);
         const auto gauge = std::find_if(gauges.begin(), gauges.end(), [&](const auto& g) { return g.name == name; });
         CHECK((gauge == gauges.end()) == (jobs == 0));
         if (jobs != 0) {
-            CHECK(gauge->jobs == static_cast<std::size_t>(jobs) && gauge->running == running(&name));
+            CHECK(gauge->jobs == static_cast<std::size_t>(jobs) && gauge->running == running(&queue));
             gauges.erase(gauge);
         }
-        const std::vector<Record> expected = model_.waiting(name);
+        const std::vector<Record> expected = model_.waiting(queue);
         const std::vector<Popped> found = index_.waiting(name, std::numeric_limits<std::size_t>::max());
         CHECK(std::equal(found.begin(), found.end(), expected.begin(), expected.end(), same));
         const Time* next = index_.next_due(name);
@@ -257,8 +263,8 @@ private:
               std::any_of(expected.begin(), expected.end(), [&](const Record& r) { return r.due == *next; }));
     }
 
-    [[nodiscard]] std::size_t running(const std::string* name) const {
-        const auto counts = [&](const Record& r) { return r.held && (name == nullptr || r.queue == *name); };
+    [[nodiscard]] std::size_t running(const std::uint64_t* queue) const {
+        const auto counts = [&](const Record& r) { return r.held && (queue == nullptr || r.queue == *queue); };
         return static_cast<std::size_t>(std::count_if(model_.records.begin(), model_.records.end(), counts));
     }
 
@@ -270,9 +276,8 @@ private:
     // ---- what it draws
 
     [[nodiscard]] static Id nth_id(std::uint64_t i) { return {i, i % 3}; }
-    [[nodiscard]] static std::string nth_queue(std::uint64_t i) { return "queue " + std::to_string(i); }
     Id id() { return nth_id(choices_.below(rules_.ids)); }
-    std::string queue() { return nth_queue(choices_.below(rules_.queues)); }
+    std::uint64_t some_queue() { return choices_.below(rules_.queues); }
     void* new_handle() { return reinterpret_cast<void*>(++handles_); }
     Time some_time() { return std::array<Time, 8>{0, 1, 1, 2, 3, 5, 20, 90}[choices_.below(8)]; }
 
@@ -303,6 +308,7 @@ private:
 
     Choices& choices_;
     Rules rules_;
+    std::vector<std::string> names_;
     JobIndex index_;
     Model model_;
     std::vector<Taken> taken_;

@@ -10,7 +10,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
-#include <string>
 #include <tuple>
 #include <utility>
 #include <vector>
@@ -33,7 +32,7 @@ inline Time between(Time from, Time to) {
 
 struct Record {
     Id id;
-    std::string queue;
+    std::uint64_t queue = 0;  ///< numbers are compared faster than names
     std::int16_t priority = 0;
     Time due = 0;
     Time lease = 0;
@@ -57,7 +56,7 @@ struct Taken {
 
 class Model {
 public:
-    bool insert(const Id& id, const std::string& queue, std::int16_t priority, Time due, Time lease, void* handle) {
+    bool insert(const Id& id, std::uint64_t queue, std::int16_t priority, Time due, Time lease, void* handle) {
         if (find(id) != nullptr) {
             return false;
         }
@@ -67,7 +66,7 @@ public:
     }
 
     /// The job that a pop would take at this time.
-    [[nodiscard]] const Record* candidate(const std::string& queue, Time wall, Time monotonic) const {
+    [[nodiscard]] const Record* candidate(std::uint64_t queue, Time wall, Time monotonic) const {
         const Record* first = nullptr;
         for (const Record& record : records) {
             const bool free = !record.leased || record.expiry < monotonic;
@@ -78,7 +77,7 @@ public:
         return first;
     }
 
-    bool pop(const std::string& queue, const Id& runner, Time wall, Time monotonic, Taken& taken) {
+    bool pop(std::uint64_t queue, const Id& runner, Time wall, Time monotonic, Taken& taken) {
         notice_lapses(queue, monotonic);
         const Record* found = candidate(queue, wall, monotonic);
         if (found == nullptr) {
@@ -186,7 +185,7 @@ public:
         return true;
     }
 
-    Time until_next(const std::string& queue, Time wall, Time monotonic) {
+    Time until_next(std::uint64_t queue, Time wall, Time monotonic) {
         notice_lapses(queue, monotonic);
         Time next = latest;
         bool any = false;
@@ -201,7 +200,7 @@ public:
         return any ? next : JobIndex::nothing_to_wait_for;
     }
 
-    [[nodiscard]] std::vector<Record> waiting(const std::string& queue) const {
+    [[nodiscard]] std::vector<Record> waiting(std::uint64_t queue) const {
         std::vector<Record> found;
         for (const Record& record : records) {
             if (record.queue == queue && !record.leased) {
@@ -232,7 +231,7 @@ private:
         return verdict;
     }
 
-    void notice_lapses(const std::string& queue, Time monotonic) {
+    void notice_lapses(std::uint64_t queue, Time monotonic) {
         for (Record& record : records) {
             record.leased = record.leased && !(record.queue == queue && record.expiry < monotonic);
         }

@@ -3,6 +3,7 @@
 // Id -> job: chained hashing through the jobs themselves, so that an entry costs one pointer and no allocation.
 // Expected O(1); growing and shrinking re-link every job, O(n), amortised over the insertions or removals before.
 
+#include <algorithm>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
@@ -50,7 +51,7 @@ public:
         --size_;
         if (size_ < capacity_ / 8 && capacity_ > smallest) {
             try {
-                resize(capacity_ / 4);
+                resize(std::max(capacity_ / 4, smallest));
             } catch (const std::bad_alloc&) {  // it stays large until a later removal finds the memory
             }
         }
