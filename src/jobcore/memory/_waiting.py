@@ -115,7 +115,8 @@ class Waiter:
 
     __slots__ = ("woken",)
 
-    woken: Future[None]
+    def __init__(self, woken: Future[None]) -> None:
+        self.woken = woken
 
 
 class Waitlist:
@@ -131,15 +132,16 @@ class Waitlist:
 
     def enter(self) -> Waiter:
         """Join the end of the line."""
-        waiter = Waiter()
+        waiter = Waiter(self.loop.create_future())
         self._waiters[waiter] = None
         return waiter
 
     async def wait(self, waiter: Waiter) -> None:
         """Wait for the turn. The place in the line stays the same from one wait to the next."""
-        waiter.woken = self.loop.create_future()
         if self._turn is waiter:
             self._turn = None
+        if waiter.woken.done():
+            waiter.woken = self.loop.create_future()
         self.look()
         await waiter.woken
 
