@@ -32,14 +32,17 @@ class _SourcesFirst:
 
 
 def _choose() -> str:
+    folders = [str(Path(folder, "memory")) for folder in sys.modules["jobcore"].__path__]
+    compiled = PathFinder.find_spec("_calls", folders) is not None
     forced = os.environ.get(_VARIABLE)
     if not forced:
-        folders = [os.path.join(folder, "memory") for folder in sys.modules["jobcore"].__path__]
-        return "python" if PathFinder.find_spec("_calls", folders) is None else "cpp"
+        return "cpp" if compiled else "python"
     if forced not in {"cpp", "python"}:
         raise ImportError(f"{_VARIABLE} must be cpp or python, not {forced!r}")
+    if forced == "cpp" and not compiled:
+        raise ImportError(f"{_VARIABLE} is cpp, but this installation has no compiled modules for this interpreter")
     if forced == "python":
-        sys.meta_path.insert(0, _SourcesFirst)  # type: ignore[arg-type]
+        sys.meta_path.insert(0, _SourcesFirst)
     return forced
 
 

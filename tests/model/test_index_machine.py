@@ -42,10 +42,8 @@ LIMITS = st.sampled_from([None, 0, 1, 3, 2**62])
 
 NUMBERS = [True, -1, 2**15, 2**63 - 1, -(2**63), 2**63]
 TEXTS = ["text", "", "a\0b", "\ud800", "q" * 256]
-OTHERS = [None, b"", object()]
-# C takes for a number what has an `__int__`, as a UUID does; to Python that is none.
-WRONG_NUMBERS = st.sampled_from([*NUMBERS, *TEXTS, *OTHERS])
-WRONG_OTHERWISE = st.sampled_from([*NUMBERS, *TEXTS, *OTHERS, UUID(int=1)])
+OTHERS = [None, b"", object(), 1.5, UUID(int=1)]
+WRONG = st.sampled_from([*NUMBERS, *TEXTS, *OTHERS])
 
 ARGUMENTS = {
     "insert": ["job_id", "handle", "queue", "priority", "due", "lease"],
@@ -202,8 +200,7 @@ class IndexMachine(RuleBasedStateMachine):
         }
         args = {name: right[name] for name in ARGUMENTS[method]}
         wrong = data.draw(st.sampled_from([name for name in args if name != "handle"]))
-        is_number = wrong in {"priority", "due", "lease", "wall", "monotonic"}
-        args[wrong] = data.draw(WRONG_NUMBERS if is_number else WRONG_OTHERWISE)
+        args[wrong] = data.draw(WRONG)
         if method == "insert":
             self.both(method, args.pop("job_id"), args.pop("handle"), **args)
         else:
@@ -238,8 +235,6 @@ def outcome(call: Callable[..., Any], *args: Any, **options: Any) -> Any:
         return call(*args, **options)
     except (LeaseLost, KeyError, jobcore.InvalidJob) as error:
         return repr(error)
-    except (TypeError, OverflowError) as error:  # of which each implementation words its own
-        return type(error)
 
 
 TestIndexMachine = IndexMachine.TestCase

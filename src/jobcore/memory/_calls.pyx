@@ -90,16 +90,20 @@ cdef class MemoryCalls:
         return 0
 
     def shut(self, str refusal):
-        """Refuse every call from now on, for this reason; drop the jobs."""
-        self.refuse(refusal)
+        """Refuse every call from now on, for this reason, and drop the jobs; False if it refused them before."""
+        if not self.refuse(refusal):
+            return False
         self.index.clear()
+        return True
 
     def refuse(self, str refusal):
-        """Refuse every call from now on, for this reason."""
+        """Refuse every call from now on, for this reason; False if it refused them before."""
         with cython.critical_section(self):
-            if not self.closed:
-                self.refusal = refusal
-                self.closed = True
+            if self.closed:
+                return False
+            self.refusal = refusal
+            self.closed = True
+        return True
 
     cdef int changed(self, str queue) except -1:
         if PyDict_Size(self.waitlists):

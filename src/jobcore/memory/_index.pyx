@@ -25,6 +25,8 @@ from jobcore.errors import LeaseLost
 
 cdef int64_t ANY_DELIVERY = -1
 cdef int64_t LONGEST_LEASE = 2 ** 61
+cdef int64_t EARLIEST = -2 ** 63
+cdef int64_t LATEST = 2 ** 63 - 1
 
 
 cdef string_view queue_view(str queue) except *:
@@ -66,25 +68,27 @@ cdef class JobIndex:
     def __cinit__(self):
         self.core.reset(new CoreIndex())
 
+    def __init__(self):
+        """Make an empty index."""
+
     def __dealloc__(self):
         if self.core.get() != NULL:
             self.core.get().visit_handles(drop)
 
-    def insert(
-        self, job_id, handle, *, queue="default", int16_t priority=0, int64_t due=0, int64_t lease=25_000_000
-    ):
+    def insert(self, job_id, handle, *, queue="default", priority=0, due=0, lease=25_000_000):
         """Add a job at the end of its order; False, and no change, if the id is there already."""
-        cdef Id id
         cdef cpp_bool added
+        cdef Id id = read_id("job_id", job_id)
+        cdef int16_t rank = <int16_t>check_int("priority", priority, -32768, 32767)
+        cdef int64_t moment = check_time("due", due)
+        cdef int64_t duration = check_int("lease", lease, 0, LONGEST_LEASE)
         cdef string_view name
-        id = read_id("job_id", job_id)
         queue = check_queue(queue)
         name = queue_view(queue)
-        lease = check_int("lease", lease, 0, LONGEST_LEASE)
         Py_INCREF(handle)
         try:
             with cython.critical_section(self):
-                added = self.core.get().insert(id, name, priority, due, lease, <void*>handle)
+                added = self.core.get().insert(id, name, rank, moment, duration, <void*>handle)
         except:
             Py_DECREF(handle)
             raise
@@ -92,9 +96,11 @@ cdef class JobIndex:
             Py_DECREF(handle)
         return added
 
-    def pop(self, queue, runner_id, int64_t wall, int64_t monotonic):
+    def pop(self, queue, runner_id, wall, monotonic):
         """Lease the first job that is due: (id, handle, due, delivery_count, lost_count), or None."""
         cdef Id runner
+        cdef int64_t now = check_time("wall", wall)
+        cdef int64_t elapsed = check_time("monotonic", monotonic)
         cdef Popped popped
         cdef cpp_bool found
         cdef string_view name
@@ -102,7 +108,7 @@ cdef class JobIndex:
         queue = check_queue(queue)
         name = queue_view(queue)
         with cython.critical_section(self):
-            found = self.core.get().pop(name, runner, wall, monotonic, popped)
+            found = self.core.get().pop(name, runner, now, elapsed, popped)
             if found:
                 Py_INCREF(<object>popped.handle)
         if not found:
@@ -116,8 +122,9 @@ cdef class JobIndex:
         finally:
             Py_DECREF(<object>popped.handle)
 
-    def heartbeat(self, job_id, runner_id, int64_t monotonic, delivery=None):
+    def heartbeat(self, job_id, runner_id, monotonic, delivery=None):
         """Renew the lease of the runner that holds the job."""
+        cdef int64_t elapsed = check_time("monotonic", monotonic)
         cdef Id id
         cdef Fence fence
         cdef Verdict verdict
@@ -125,7 +132,7 @@ cdef class JobIndex:
         check_uuid("runner_id", runner_id)
         read_fence(runner_id, read_delivery(delivery), &fence)
         with cython.critical_section(self):
-            verdict = self.core.get().heartbeat(id, fence, monotonic)
+            verdict = self.core.get().heartbeat(id, fence, elapsed)
         speak(verdict, job_id)
 
     def remove(self, job_id, runner_id=None, delivery=None):
@@ -152,28 +159,31 @@ cdef class JobIndex:
             verdict = self.core.get().release(id, fence)
         speak(verdict, job_id)
 
-    def put_back(self, job_id, handle, int64_t due, runner_id=None, delivery=None):
+    def put_back(self, job_id, handle, due, runner_id=None, delivery=None):
         """Let nobody hold the job any more; it waits until `due` at the end of its order, under a new handle."""
         cdef Id id
         cdef Fence fence
         cdef Verdict verdict
         cdef void* exchanged = <void*>handle
+        cdef int64_t moment = check_time("due", due)
         id = read_id("job_id", job_id)
         read_fence(runner_id, read_delivery(delivery), &fence)
         Py_INCREF(handle)
         with cython.critical_section(self):
-            verdict = self.core.get().put_back(id, fence, due, exchanged)
+            verdict = self.core.get().put_back(id, fence, moment, exchanged)
         # The handle that is not in the index: the old one, or ours if nothing changed.
         drop(exchanged)
         speak(verdict, job_id)
 
-    def rekey(self, job_id, int16_t priority, int64_t due):
+    def rekey(self, job_id, priority, due):
         """Give a waiting job another place; False, and no change, if it is unknown or held."""
+        cdef int16_t rank = <int16_t>check_int("priority", priority, -32768, 32767)
+        cdef int64_t moment = check_time("due", due)
         cdef Id id
         cdef cpp_bool moved
         id = read_id("job_id", job_id)
         with cython.critical_section(self):
-            moved = self.core.get().rekey(id, priority, due)
+            moved = self.core.get().rekey(id, rank, moment)
         return moved
 
     def get(self, job_id):
@@ -231,14 +241,16 @@ cdef class JobIndex:
                 moment = dereference(due)
         return None if due == NULL else moment
 
-    def until_next(self, queue, int64_t wall, int64_t monotonic):
+    def until_next(self, queue, wall, monotonic):
         """Microseconds until a job of this queue can be popped: 0 for at once, None if nothing is on its way."""
         cdef int64_t wait
+        cdef int64_t now = check_time("wall", wall)
+        cdef int64_t elapsed = check_time("monotonic", monotonic)
         cdef string_view name
         queue = check_queue(queue)
         name = queue_view(queue)
         with cython.critical_section(self):
-            wait = self.core.get().until_next(name, wall, monotonic)
+            wait = self.core.get().until_next(name, now, elapsed)
         return None if wait < 0 else wait
 
     def queues(self):
@@ -283,7 +295,7 @@ cdef class JobIndex:
             "missing": counters.missing,
         }
 
-    def count(self, str outcome):
+    def count(self, str outcome not None):
         """Count one more job that was "completed", "failed", "dead", "returned" or "missing"."""
         cdef Counters* counters
         with cython.critical_section(self):
@@ -300,10 +312,11 @@ cdef class JobIndex:
                 counters.missing += 1
 
     def clear(self):
-        """Remove every job."""
+        """Remove every job; what was counted stays."""
         cdef unique_ptr[CoreIndex] emptied
         emptied.reset(new CoreIndex())
         with cython.critical_section(self):
+            emptied.get().counters = self.core.get().counters
             emptied.swap(self.core)
         emptied.get().visit_handles(drop)
 
@@ -313,6 +326,10 @@ cdef class JobIndex:
         with cython.critical_section(self):
             sound = self.core.get().consistent()
         return sound
+
+
+cdef int64_t check_time(str field, object value) except? -1:
+    return check_int(field, value, EARLIEST, LATEST)
 
 
 cdef tuple facts(Popped& popped):

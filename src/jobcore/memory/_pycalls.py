@@ -67,18 +67,22 @@ class MemoryCalls:
         if self._refusal is not None:
             raise StorageClosed(self._refusal)
 
-    def shut(self, refusal: str) -> None:
-        """Refuse every call from now on, for this reason; drop the jobs."""
-        refused_before = self._refusal is not None
-        self.refuse(refusal)
-        # After a fork, the index's lock may belong to a thread that is not there any more.
-        if not refused_before:
-            self._index.clear()
+    def shut(self, refusal: str) -> bool:
+        """Refuse every call from now on, for this reason, and drop the jobs; False if it refused them before."""
+        if not self.refuse(refusal):
+            return False
+        self._index.clear()
+        return True
 
-    def refuse(self, refusal: str) -> None:
-        """Refuse every call from now on, for this reason; takes no lock."""
-        if self._refusal is None:
-            self._refusal = refusal
+    def refuse(self, refusal: str) -> bool:
+        """Refuse every call from now on, for this reason; False if it refused them before.
+
+        Takes no lock: after a fork, one may belong to a thread that is not there any more.
+        """
+        if self._refusal is not None:
+            return False
+        self._refusal = refusal
+        return True
 
     def push_nowait(self, job: NewJobInfo) -> UUID:
         """`push` as a plain call."""

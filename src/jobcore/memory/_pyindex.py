@@ -15,7 +15,6 @@ is dropped after the lock. After a fork that cut short a call of another thread 
 
 from __future__ import annotations
 
-import operator
 import threading
 from collections import Counter
 from dataclasses import dataclass
@@ -27,6 +26,7 @@ from jobcore.errors import LeaseLost
 from jobcore.jobs._checks import MAX_COUNT, check_int, check_queue, check_uuid
 
 LONGEST_LEASE = 2**61
+EARLIEST = -(2**63)
 LATEST = 2**63 - 1
 """Times have 64 bits; what would be later, or longer, ends there."""
 
@@ -77,9 +77,6 @@ class JobIndex:
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
-        self._begin()
-
-    def _begin(self) -> None:
         self._jobs: dict[UUID, _Job] = {}
         self._places = count()
         self._counts: Counter[str] = Counter()
@@ -95,7 +92,7 @@ class JobIndex:
         lease: int = 25_000_000,
     ) -> bool:
         """Add a job at the end of its order; False, and no change, if the id is there already."""
-        priority, due, lease = _integer(priority, 16), _integer(due), _integer(lease)
+        priority, due = _priority(priority), _time("due", due)
         job_id = _id("job_id", job_id)
         queue = check_queue(queue)
         lease = check_int("lease", lease, 0, LONGEST_LEASE)
@@ -108,7 +105,7 @@ class JobIndex:
 
     def pop(self, queue: str, runner_id: UUID, wall: int, monotonic: int) -> Facts | None:
         """Lease the first job that is due: (id, handle, due, delivery_count, lost_count), or None."""
-        wall, monotonic = _integer(wall), _integer(monotonic)
+        wall, monotonic = _time("wall", wall), _time("monotonic", monotonic)
         runner_id = _id("runner_id", runner_id)
         queue = check_queue(queue)
         with self._lock:
@@ -128,7 +125,7 @@ class JobIndex:
 
     def heartbeat(self, job_id: UUID, runner_id: UUID, monotonic: int, delivery: int | None = None) -> None:
         """Renew the lease of the runner that holds the job."""
-        monotonic = _integer(monotonic)
+        monotonic = _time("monotonic", monotonic)
         job_id = _id("job_id", job_id)
         check_uuid("runner_id", runner_id)
         fence = _fence(runner_id, delivery)
@@ -159,7 +156,7 @@ class JobIndex:
         self, job_id: UUID, handle: Any, due: int, runner_id: UUID | None = None, delivery: int | None = None
     ) -> None:
         """Let nobody hold the job any more; it waits until `due` at the end of its order, under a new handle."""
-        due = _integer(due)
+        due = _time("due", due)
         job_id = _id("job_id", job_id)
         fence = _fence(runner_id, delivery)
         with self._lock:
@@ -171,7 +168,7 @@ class JobIndex:
 
     def rekey(self, job_id: UUID, priority: int, due: int) -> bool:
         """Give a waiting job another place; False, and no change, if it is unknown or held."""
-        priority, due = _integer(priority, 16), _integer(due)
+        priority, due = _priority(priority), _time("due", due)
         job_id = _id("job_id", job_id)
         with self._lock:
             job = self._jobs.get(job_id)
@@ -205,7 +202,7 @@ class JobIndex:
 
     def until_next(self, queue: str, wall: int, monotonic: int) -> int | None:
         """Microseconds until a job of this queue can be popped: 0 for at once, None if nothing is on its way."""
-        wall, monotonic = _integer(wall), _integer(monotonic)
+        wall, monotonic = _time("wall", wall), _time("monotonic", monotonic)
         queue = check_queue(queue)
         with self._lock:
             self._end_leases(queue, monotonic)
@@ -245,10 +242,9 @@ class JobIndex:
             self._counts[outcome if outcome in _OUTCOMES else "missing"] += 1
 
     def clear(self) -> None:
-        """Remove every job."""
+        """Remove every job; what was counted stays."""
         with self._lock:
-            emptied = self._jobs
-            self._begin()
+            emptied, self._jobs = self._jobs, {}
         del emptied
 
     def consistent(self) -> bool:
@@ -300,9 +296,9 @@ def _fence(runner_id: UUID | None, delivery: int | None) -> tuple[UUID | None, i
     return (None if runner_id is None else _id("runner_id", runner_id), delivery)
 
 
-def _integer(value: int, bits: int = 64) -> int:
-    """An integer of so many bits; `TypeError` and `OverflowError` as of a C function."""
-    number = int(operator.index(value))
-    if not -(2 ** (bits - 1)) <= number < 2 ** (bits - 1):
-        raise OverflowError(f"{number} does not fit into {bits} bits")
-    return number
+def _priority(value: int) -> int:
+    return check_int("priority", value, -32768, 32767)
+
+
+def _time(field: str, value: int) -> int:
+    return check_int(field, value, EARLIEST, LATEST)

@@ -121,8 +121,8 @@ class MemoryStorage(MemoryCalls):
 
     async def aclose(self) -> None:
         """Refuse every call from now on, wake every waiter with `StorageClosed`, drop the jobs. May be called twice."""
-        self.shut("it was closed")
-        self._waiting.wake_all()
+        if self.shut("it was closed"):
+            self._waiting.wake_all()
 
     async def __aenter__(self) -> Self:
         self.check_open()
@@ -149,27 +149,38 @@ class MemoryStorage(MemoryCalls):
 
     def _put_back(self, returned: ReturnJobInfo) -> bool:
         """Complete what neither succeeded nor is dead; whether the job was removed."""
-        job_id = returned.id
-        job = self.info_nowait(job_id)
+        job = self.info_nowait(returned.id)
         if job is None:
             return self._missing(returned)
-        delay = returned.delay_microseconds
-        fence = (returned.runner_id, returned.delivery)
-        if returned.result is JobResult.FAILURE:
-            retry = retried(job, self.now(), delay, returned.error)
-            if retry is None:
-                self._index.remove(job_id, *fence)
-                self._index.count("dead")
-                return True
-            self._index.put_back(job_id, retry, retry.due, *fence)
-            self._index.count("failed")
-        else:
-            if delay is None:
-                self._index.release(job_id, *fence)
+        try:
+            if returned.result is JobResult.FAILURE:
+                removed = self._failed(job, returned)
             else:
-                self._index.put_back(job_id, job, later(self.now(), delay), *fence)
-            self._index.count("returned")
-        self._changed(job.queue)
+                removed = self._released(job, returned)
+        except KeyError:  # somebody removed it this very moment
+            return self._missing(returned)
+        if not removed:
+            self._changed(job.queue)
+        return removed
+
+    def _failed(self, job: JobInfo, returned: ReturnJobInfo) -> bool:
+        retry = retried(job, self.now(), returned.delay_microseconds, returned.error)
+        if retry is None:
+            self._index.remove(job.id, returned.runner_id, returned.delivery)
+            self._index.count("dead")
+            return True
+        self._index.put_back(job.id, retry, retry.due, returned.runner_id, returned.delivery)
+        self._index.count("failed")
+        return False
+
+    def _released(self, job: JobInfo, returned: ReturnJobInfo) -> bool:
+        delay = returned.delay_microseconds
+        if delay is None:
+            self._index.release(job.id, returned.runner_id, returned.delivery)
+        else:
+            due = later(self.now(), delay)
+            self._index.put_back(job.id, job, due, returned.runner_id, returned.delivery)
+        self._index.count("returned")
         return False
 
     def _missing(self, returned: ReturnJobInfo) -> bool:
