@@ -12,7 +12,7 @@ import json
 import math
 from typing import Any
 
-from jobcore._text import exact, may_hold_null
+from jobcore._text import exact, may_hold_non_finite
 
 try:
     import msgspec
@@ -51,8 +51,7 @@ else:
 def encode(value: Any) -> bytes:
     """JSON text of `value`; `TypeError` for unknown types, another exception for what JSON cannot say."""
     raw = _encode(value)
-    # msgspec writes NaN and infinities as null, so only a text that may hold one needs the second look.
-    if may_hold_null(raw) and msgspec is not None and _holds_non_finite(msgspec.to_builtins(value)):
+    if may_hold_non_finite(raw) and msgspec is not None and _holds_non_finite(msgspec.to_builtins(value)):
         raise ValueError("NaN and infinities are not JSON")
     return exact(raw)
 

@@ -7,7 +7,7 @@ cpdef uint64_t uuid_low(object uuid) except? 0
 cpdef object uuid_from_halves(uint64_t high, uint64_t low)
 
 cpdef bint is_plain(object value, Py_ssize_t limit)
-cpdef bint may_hold_null(bytes raw)
+cpdef bint may_hold_non_finite(bytes raw)
 cpdef bytes exact(bytes raw)
 
 cdef bint is_uuid(object value) noexcept

@@ -93,17 +93,24 @@ cpdef bint is_plain(object value, Py_ssize_t limit):
     return 0 < size <= limit and memchr(PyUnicode_DATA(value), 0, size) == NULL
 
 
-cpdef bint may_hold_null(bytes raw):
-    """Whether this JSON text may hold a `null`; true for all that do."""
-    cdef const char* text = PyBytes_AS_STRING(raw)
-    cdef const char* end = text + PyBytes_GET_SIZE(raw)
+cpdef bint may_hold_non_finite(bytes raw):
+    """Whether msgspec may have met a NaN or an infinity here; true for all texts where it did."""
+    # Each of `null`, `"nan"` and `inf"` has an n, which is all that most texts are searched for.
+    cdef const char* start = PyBytes_AS_STRING(raw)
+    cdef const char* end = start + PyBytes_GET_SIZE(raw)
+    cdef const char* place = start
     while True:
-        text = <const char*>memchr(text, c"n", end - text)
-        if text == NULL or end - text < 4:
+        place = <const char*>memchr(place, c"n", end - place)
+        if place == NULL:
             return False
-        if text[1] == c"u" and text[2] == c"l" and text[3] == c"l":
+        # Every bytes object ends in a NUL, and these stop at the first character that differs.
+        if place[1] == c"u" and place[2] == c"l" and place[3] == c"l":
             return True
-        text += 1
+        if place > start and place[-1] == c'"' and place[1] == c"a" and place[2] == c"n" and place[3] == c'"':
+            return True
+        if place > start and place[-1] == c"i" and place[1] == c"f" and place[2] == c'"':
+            return True
+        place += 1
 
 
 cpdef bytes exact(bytes raw):

@@ -8,9 +8,12 @@ def is_plain(value: object, limit: int) -> bool:
     return type(value) is str and value.isascii() and 0 < len(value) <= limit and "\0" not in value
 
 
-def may_hold_null(raw: bytes) -> bool:
-    """Whether this JSON text may hold a `null`; true for all that do."""
-    return b"null" in raw
+def may_hold_non_finite(raw: bytes) -> bool:
+    """Whether msgspec may have met a NaN or an infinity here; true for all texts where it did.
+
+    It writes them as `null`, and as "nan", "inf" or "-inf" where they are the key of an object.
+    """
+    return b"null" in raw or b'"nan"' in raw or b'inf"' in raw
 
 
 def exact(raw: bytes) -> bytes:

@@ -24,6 +24,12 @@ def _number(name: str, value: object, low: float, high: float = math.inf) -> flo
     return number
 
 
+def _text(**numbers: float | None) -> str:
+    # Equal backoffs have one text: 2 for 2.0, too.
+    plain = {name: int(n) if n is not None and float(n).is_integer() else n for name, n in numbers.items()}
+    return encode(plain).decode()
+
+
 @dataclass(frozen=True, slots=True)
 class Backoff:
     """Base of `Linear` and `Exponential`. `text` is the backoff as JSON, which is how a job carries it."""
@@ -44,7 +50,7 @@ class Linear(Backoff):
     def __init__(self, seconds: float) -> None:
         _number("backoff seconds", seconds, 0)
         object.__setattr__(self, "seconds", seconds)
-        object.__setattr__(self, "text", encode({"linear": seconds}).decode())
+        object.__setattr__(self, "text", _text(linear=seconds))
 
     def delay(self, attempt: int) -> float:  # noqa: ARG002  (one signature for all backoffs)
         """Seconds to rest before the retry number `attempt`, from 1."""
@@ -67,8 +73,7 @@ class Exponential(Backoff):
         object.__setattr__(self, "base", base)
         object.__setattr__(self, "cap", cap)
         object.__setattr__(self, "jitter", jitter)
-        text = encode({"exponential": base, "cap": cap, "jitter": jitter}).decode()
-        object.__setattr__(self, "text", text)
+        object.__setattr__(self, "text", _text(exponential=base, cap=cap, jitter=jitter))
 
     def delay(self, attempt: int) -> float:
         """Seconds to rest before the retry number `attempt`, from 1; infinity where the power overflows."""
