@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
+#include <cstring>
 #include <limits>
 #include <new>
 #include <utility>
@@ -53,7 +54,9 @@ inline void release(void* memory) noexcept {
     if (memory != nullptr) {
         auto* block = static_cast<std::byte*>(memory) - header;
         --live;
-        bytes -= *std::launder(reinterpret_cast<std::size_t*>(block));
+        const std::size_t size = *std::launder(reinterpret_cast<std::size_t*>(block));
+        bytes -= size;
+        std::memset(memory, 0xDD, size);  // who still looks there finds no sense
         std::free(block);
     }
 }

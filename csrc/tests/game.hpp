@@ -89,6 +89,9 @@ private:
                 return;
             case Move::back:
                 wall_ = choices_.below(2) == 0 ? std::max<Time>(wall_, 100) - some_time() / 2 : due();
+                if (rules_.extremes && choices_.below(4) == 0) {
+                    monotonic_ = due();  // no clock does that, but a caller may
+                }
                 return;
             case Move::until: {
                 const std::uint64_t queue = some_queue();

@@ -76,6 +76,7 @@ void test_growing_and_shrinking() {
     for (Job& job : jobs) {
         table.erase(job);
         CHECK(allocations::bytes - before <= std::max(empty, (8 * table.size() + 8) * sizeof(Job*)));
+        CHECK(allocations::bytes - before >= table.size() * sizeof(Job*));
         CHECK(table.find(job.id) == nullptr &&
               table.find(jobs.back().id) == (&job == &jobs.back() ? nullptr : &jobs.back()));
     }

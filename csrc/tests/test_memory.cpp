@@ -130,6 +130,41 @@ void test_that_names_used_once_cost_nothing() {
     }
 }
 
+void test_that_queues_at_work_among_the_empty_ones_cost_nothing() {
+    // A queue that ran empty is at work again while others run empty; then it does so for good.
+    JobIndex index;
+    std::size_t live = 0;
+    for (std::uint64_t i = 0; i < 300; ++i) {
+        const std::string name = queue_name(10000 + i);
+        const auto insert = [&index](const Id& id, const std::string& queue) {
+            CHECK(index.insert(id, queue, 0, 0, 1, nullptr));
+        };
+        insert(Id{1, 1}, name);
+        remove(index, Id{1, 1});
+        insert(Id{1, 1}, name);
+        for (std::uint64_t j = 0; j < 20; ++j) {
+            insert(Id{2, 2}, queue_name(20000 + j));
+            remove(index, Id{2, 2});
+        }
+        remove(index, Id{1, 1});
+        live = i == 10 ? allocations::live : live;
+        CHECK(i <= 10 || allocations::live == live);
+    }
+}
+
+void test_that_a_queue_that_goes_is_forgotten() {
+    JobIndex index;
+    fill(index, queues);
+    remove(index, Id{0, 0});
+    CHECK(index.until_next(queue_name(0), 0, 0) == JobIndex::nothing_to_wait_for);  // it was the latest to be named
+    for (std::uint64_t i = 1; i < queues; ++i) {
+        remove(index, Id{i, i});
+    }
+    CHECK(index.until_next(queue_name(0), 0, 0) == JobIndex::nothing_to_wait_for);
+    fill(index, queues);
+    CHECK(index.until_next(queue_name(0), 0, 0) == 0 && index.consistent());
+}
+
 void test_that_one_job_in_flight_keeps_its_queue() {
     JobIndex index;
     const std::string name = queue_name(1);
@@ -174,6 +209,8 @@ int main() {
     test_that_only_insertions_allocate();
     test_that_removals_need_no_memory();
     test_that_names_used_once_cost_nothing();
+    test_that_queues_at_work_among_the_empty_ones_cost_nothing();
+    test_that_a_queue_that_goes_is_forgotten();
     test_that_one_job_in_flight_keeps_its_queue();
     test_that_priorities_used_once_cost_nothing();
     CHECK(allocations::live == live);

@@ -109,7 +109,11 @@ void test_room_and_chance() {
 void test_sources_differ() {
     Uuid7Source one;
     Uuid7Source other;
-    CHECK(!(one.next(now) == other.next(now)));
+    const Id first = one.next(now);
+    const Id first_of_other = other.next(now);
+    CHECK(first.low != first_of_other.low);
+    CHECK(one.next(now).low - first.low !=
+          other.next(now).low - first_of_other.low);  // nor can one be told by the other
 }
 
 void test_renewal() {
