@@ -1,6 +1,6 @@
 # cython: language_level=3, freethreading_compatible=True, auto_pickle=False, autotestdict=False
 # cython: embedsignature=True, embedsignature.format=python
-"""What compiled modules have in place of `_ids.py` and `_text.py`: the same functions, without Python objects between."""
+"""What compiled modules have in place of `_ids.py` and `_text.py`: the same functions, with fewer Python objects."""
 
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE

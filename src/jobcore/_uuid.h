@@ -50,14 +50,20 @@ inline PyObject*& slot(PyObject* object, Py_ssize_t offset) {
 #if PY_VERSION_HEX < 0x030E0000 && PYLONG_BITS_IN_DIGIT == 30
 #define JOBCORE_DIGITS 1
 #if PY_VERSION_HEX >= 0x030C0000
-inline digit* digits_of(PyObject* number) { return reinterpret_cast<PyLongObject*>(number)->long_value.ob_digit; }
+inline digit* digits_of(PyObject* number) {
+    return reinterpret_cast<PyLongObject*>(number)->long_value.ob_digit;
+}
 inline Py_ssize_t signed_size(PyObject* number) {
     const auto tag = reinterpret_cast<PyLongObject*>(number)->long_value.lv_tag;
     return (1 - static_cast<Py_ssize_t>(tag & 3)) * static_cast<Py_ssize_t>(tag >> 3);
 }
 #else
-inline digit* digits_of(PyObject* number) { return reinterpret_cast<PyLongObject*>(number)->ob_digit; }
-inline Py_ssize_t signed_size(PyObject* number) { return Py_SIZE(number); }
+inline digit* digits_of(PyObject* number) {
+    return reinterpret_cast<PyLongObject*>(number)->ob_digit;
+}
+inline Py_ssize_t signed_size(PyObject* number) {
+    return Py_SIZE(number);
+}
 #endif
 #endif
 
@@ -136,7 +142,9 @@ inline PyObject* uuid_from_halves(std::uint64_t high, std::uint64_t low) {
     return uuid;
 }
 
-inline bool is_uuid(PyObject* object) { return PyObject_TypeCheck(object, uuid_type); }
+inline bool is_uuid(PyObject* object) {
+    return PyObject_TypeCheck(object, uuid_type);
+}
 
 // Of an object for which `is_uuid` holds; -1 with an exception set for one that was never initialised.
 inline int uuid_to_halves(PyObject* uuid, std::uint64_t* high, std::uint64_t* low) {

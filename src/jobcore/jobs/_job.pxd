@@ -31,9 +31,11 @@ cpdef JobInfo make_job(
     str error,
 )
 
+
 @cython.locals(before=JobInfo)
 cpdef JobInfo stored(
     object handle, uint64_t high, uint64_t low, int64_t due, uint32_t delivery_count, uint32_t lost_count
 )
+
 
 cpdef JobInfo retried(JobInfo job, int64_t now, object delay, str error)

@@ -29,6 +29,7 @@ cdef class NewJobInfo(JobSpec):
 
 cpdef bytes encode_args(object args)
 
+
 @cython.locals(interval=int64_t)
 cpdef int64_t check_heartbeat(object value) except? -1
 

@@ -2,10 +2,10 @@
 
 // A coroutine made by hand: a call that runs when it is awaited, and nearly always ends without waiting.
 //
-// To Python it is a coroutine in all that the protocol asks: lazy, awaited once, closed, thrown into, wrapped in a task,
-// and it warns when nobody awaited it. What it saves is the frame: `await storage.push(job)` through an `async def`
-// costs 80 ns before the first line of its body runs, a third of what the whole verb may cost; this costs 35. A call
-// that has to wait goes on in an ordinary coroutine (`rest`), to which everything is passed.
+// To Python it is a coroutine in all that the protocol asks: lazy, awaited once, closed, thrown into, wrapped in a
+// task, and it warns when nobody awaited it. What it saves is the frame: `await storage.push(job)` through an
+// `async def` costs 80 ns before the first line of its body runs, a third of what the whole verb may cost; this costs
+// 35. A call that has to wait goes on in an ordinary coroutine (`rest`), to which everything is passed.
 //
 // `am_send` is what `await` (3.11) and asyncio's tasks use: it hands a result over without the StopIteration that
 // `__next__` has to make. The garbage collector knows of a call only while it waits: before that, nothing that it
@@ -38,7 +38,9 @@ inline Call* spare_calls[16];
 inline int spare_call_count = 0;
 #endif
 
-inline Call* as_call(PyObject* self) { return reinterpret_cast<Call*>(self); }
+inline Call* as_call(PyObject* self) {
+    return reinterpret_cast<Call*>(self);
+}
 
 // References to `owner` and the arguments are taken; the arguments may be null.
 inline PyObject* new_call(const char* name, Verb verb, PyObject* owner, PyObject* first, PyObject* second,
@@ -156,9 +158,13 @@ inline PyObject* call_step(PyObject* self, PyObject* value) {
     }
 }
 
-inline PyObject* call_await(PyObject* self) { return Py_NewRef(self); }
+inline PyObject* call_await(PyObject* self) {
+    return Py_NewRef(self);
+}
 
-inline PyObject* call_next(PyObject* self) { return call_step(self, Py_None); }
+inline PyObject* call_next(PyObject* self) {
+    return call_step(self, Py_None);
+}
 
 inline PyObject* call_throw(PyObject* self, PyObject* args) {
     Call* call = as_call(self);
@@ -192,7 +198,9 @@ inline PyObject* call_close(PyObject* self, PyObject*) {
     return PyObject_CallMethod(call->rest, "close", nullptr);
 }
 
-inline PyObject* call_name(PyObject* self, void*) { return PyUnicode_FromString(as_call(self)->name); }
+inline PyObject* call_name(PyObject* self, void*) {
+    return PyUnicode_FromString(as_call(self)->name);
+}
 
 inline PyObject* call_qualified_name(PyObject* self, void*) {
     return PyUnicode_FromFormat("MemoryStorage.%s", as_call(self)->name);

@@ -14,7 +14,7 @@ cimport cython
 from cpython.dict cimport PyDict_Size
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_DECREF, Py_INCREF
-from libc.stdint cimport int64_t, uint64_t
+from libc.stdint cimport int64_t
 from libcpp cimport bool as cpp_bool
 from libcpp.string_view cimport string_view
 from libcpp.vector cimport vector
@@ -233,7 +233,9 @@ cdef class MemoryCalls:
         self.refuse_if_closed()
         id = read_id("job_id", job_id)
         check_uuid("runner_id", runner_id)
-        read_fence(runner_id, ANY_DELIVERY if delivery is None else check_int("delivery", delivery, 0, 2**31 - 1), &fence)
+        read_fence(
+            runner_id, ANY_DELIVERY if delivery is None else check_int("delivery", delivery, 0, 2**31 - 1), &fence
+        )
         monotonic = self.monotonic()
         with cython.critical_section(self.index):
             verdict = self.index.core.get().heartbeat(id, fence, monotonic)

@@ -334,7 +334,11 @@ cdef int64_t check_time(str field, object value) except? -1:
 
 cdef tuple facts(Popped& popped):
     return (
-        uuid_from_halves(popped.id.high, popped.id.low), <object>popped.handle, popped.due, popped.delivery_count, popped.lost_count
+        uuid_from_halves(popped.id.high, popped.id.low),
+        <object>popped.handle,
+        popped.due,
+        popped.delivery_count,
+        popped.lost_count,
     )
 
 
