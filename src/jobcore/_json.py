@@ -1,10 +1,13 @@
 # cython: language_level=3, annotation_typing=False, freethreading_compatible=True
-# cython: embedsignature=True, embedsignature.format=python, auto_pickle=False
+# cython: embedsignature=True, embedsignature.format=python, auto_pickle=False, autotestdict=False
 """The one JSON codec: msgspec, or the standard library where msgspec cannot be imported.
 
 Both write the same bytes for plain JSON values. What has no JSON form (NaN, infinities, lone surrogates, unknown
 types) is refused here, so that a job that was accepted can always be read back.
 """
+
+# pyright: reportUnknownArgumentType=false
+# (JSON values are Any.)
 
 from __future__ import annotations
 
@@ -38,12 +41,16 @@ def _holds_non_finite(value: Any) -> bool:
 
 if msgspec is not None:
     _encode = msgspec.json.Encoder().encode
+    _to_builtins = msgspec.to_builtins
     _decode = msgspec.json.Decoder().decode
     _decode_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 else:
 
-    def _encode(value: Any) -> bytes:
+    def _encode(value: Any, /) -> bytes:
         return json.dumps(value, allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode()
+
+    def _to_builtins(value: Any, /) -> Any:
+        return value
 
     _decode = json.loads
 
@@ -51,7 +58,7 @@ else:
 def encode(value: Any) -> bytes:
     """JSON text of `value`; `TypeError` for unknown types, another exception for what JSON cannot say."""
     raw = _encode(value)
-    if may_hold_non_finite(raw) and msgspec is not None and _holds_non_finite(msgspec.to_builtins(value)):
+    if may_hold_non_finite(raw) and _holds_non_finite(_to_builtins(value)):
         raise ValueError("NaN and infinities are not JSON")
     return exact(raw)
 

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
 
-def is_plain(value: object, limit: int) -> bool:
+if TYPE_CHECKING:
+    from typing import TypeGuard
+
+
+def is_plain(value: object, limit: int) -> TypeGuard[str]:
     """Whether this is an exact `str` of 1 to `limit` ASCII characters, without NUL."""
     return type(value) is str and value.isascii() and 0 < len(value) <= limit and "\0" not in value
 

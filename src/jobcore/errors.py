@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from typing import Any
     from uuid import UUID
 
 
@@ -37,7 +38,7 @@ class InvalidJobType(InvalidJob, TypeError):
     def __init__(self, field: str, expected: str, value: object | None = None) -> None:
         found = "" if value is None else f", not {type(value).__name__}"
         super().__init__(field, f"must be {expected}{found}")
-        self.args = (field, expected, value)
+        self.args: tuple[Any, ...] = (field, expected, value)
 
 
 class LeaseLost(JobcoreError):

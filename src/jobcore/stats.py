@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping  # noqa: TC003  (who decodes dataclasses reads their annotations at run time)
 from dataclasses import dataclass, field
 
 
@@ -36,4 +36,4 @@ class StorageStats:
     returned: int
     lost_leases: int
     missing: int
-    by_queue: Mapping[str, QueueStats] = field(default_factory=dict)
+    by_queue: Mapping[str, QueueStats] = field(default_factory=dict[str, QueueStats])

@@ -41,21 +41,25 @@ class Storage(Protocol):
 
     async def info(self, job_id: UUID) -> JobInfo | None:
         """The job as it is now, waiting or running; `None` for an unknown id."""
+        ...
 
     async def push(self, job: NewJobInfo) -> UUID:
         """Put a job into its queue and return its id; if its id is there already, change nothing."""
+        ...
 
     async def pop(self, queue: str, runner_id: UUID) -> JobInfo:
         """Wait for a job of this queue that is due, and lease it to this runner.
 
         A cancelled call takes nothing. Raises `InvalidJob` for a queue name that no job can have.
         """
+        ...
 
     async def heartbeat(self, job_id: UUID, runner_id: UUID, delivery: int | None = None) -> None:
         """Renew the lease that this runner holds; `LeaseLost` when it does not, or the job is unknown.
 
         `delivery` (the job's `delivery_count`) tells this execution from another one of the same runner.
         """
+        ...
 
     async def complete(self, returned: ReturnJobInfo) -> bool:
         """Hand a job back; True when it is not queued again, also when it is unknown. `LeaseLost` as above.
@@ -63,6 +67,7 @@ class Storage(Protocol):
         SUCCESS and DEAD remove it. FAILURE removes it when its retries are used up, and puts it back by its backoff
         otherwise. UNREGISTERED and UNEXECUTED put it back as it was, or after `returned.delay`.
         """
+        ...
 
 
 @runtime_checkable
@@ -71,15 +76,19 @@ class BatchStorage(Storage, Protocol):
 
     async def push_many(self, jobs: Iterable[NewJobInfo]) -> list[UUID]:
         """Push all of these jobs, or none of them; the ids in their order."""
+        ...
 
     async def pop_many(self, queue: str, runner_id: UUID, limit: int) -> list[JobInfo]:
         """Wait for a first job and take up to `limit` of those that are due."""
+        ...
 
     async def heartbeat_many(self, held: Iterable[JobInfo], runner_id: UUID) -> list[UUID]:
         """Renew the leases of these deliveries; the ids of those that this runner no longer holds."""
+        ...
 
     async def complete_many(self, returned: Iterable[ReturnJobInfo]) -> list[Completion]:
         """Complete each of these, on its own and in order, in one transaction."""
+        ...
 
 
 @runtime_checkable
@@ -88,6 +97,7 @@ class Timer(Protocol):
 
     async def timeout(self, seconds: float, awaitable: Awaitable[T]) -> T:
         """The result of `awaitable`; `TimeoutError`, and the awaitable cancelled, when so many seconds pass first."""
+        ...
 
 
 @runtime_checkable
@@ -99,6 +109,8 @@ class Clock(Protocol):
 
     def time_ns(self) -> int:
         """Nanoseconds since 1970."""
+        ...
 
     def monotonic_ns(self) -> int:
         """Nanoseconds on a clock that only goes forward."""
+        ...

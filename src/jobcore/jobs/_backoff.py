@@ -59,7 +59,7 @@ class Linear(Backoff):
 
 @dataclass(frozen=True, slots=True, init=False)
 class Exponential(Backoff):
-    """`base ** k` seconds before the k-th retry, changed by up to ± `jitter` of itself, then capped at `cap` seconds."""
+    """`base ** k` seconds before the k-th retry, changed by up to ± `jitter` of itself, then at most `cap` seconds."""
 
     base: float
     cap: float | None = None
@@ -95,4 +95,5 @@ def backoff_from_text(text: str) -> Backoff:
             return Linear(seconds)
         case {"exponential": base, "cap": cap, "jitter": jitter}:
             return Exponential(base, cap=cap, jitter=jitter)
-    raise InvalidJob("backoff", "is not one that can be read")
+        case _:
+            raise InvalidJob("backoff", "is not one that can be read")

@@ -1,5 +1,5 @@
 # cython: language_level=3, annotation_typing=False, freethreading_compatible=True
-# cython: embedsignature=True, embedsignature.format=python, auto_pickle=False
+# cython: embedsignature=True, embedsignature.format=python, auto_pickle=False, autotestdict=False
 """What a value must be to enter a job, said once for all of them.
 
 Each check returns the value in its exact, plain form, or raises `InvalidJob` (a `TypeError` too for a wrong type).
@@ -10,8 +10,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from jobcore._time import MICROSECOND, to_microseconds
 from jobcore._text import is_plain
+from jobcore._time import MICROSECOND, to_microseconds
 from jobcore.errors import InvalidJob, InvalidJobType
 from jobcore.jobs._results import RESULTS, JobResult
 

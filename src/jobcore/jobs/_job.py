@@ -1,5 +1,5 @@
 # cython: language_level=3, annotation_typing=False, freethreading_compatible=True
-# cython: embedsignature=True, embedsignature.format=python, auto_pickle=False
+# cython: embedsignature=True, embedsignature.format=python, auto_pickle=False, autotestdict=False
 """`JobInfo`: a job in a storage, as it was when somebody asked.
 
 It has what its `NewJobInfo` had, by reference, and what a storage knows: handing a job out copies a few numbers.
@@ -150,7 +150,7 @@ class JobInfo(JobSpec):
         )
 
     def to_json(self) -> str:
-        """This job as one JSON object; `from_json` reads it back without loss."""
+        """The job as one JSON object; `from_json` reads it back without loss."""
         fields = spec_to_data(self)
         fields["id"] = str(self.id)
         fields["next_queue"] = self.next_queue.isoformat()
@@ -182,7 +182,7 @@ class JobInfo(JobSpec):
         counts = (self._retry_count, self._delivery_count, self._lost_count)
         return (*spec_key(self), self._high, self._low, self._due, *counts, self._last_error)
 
-    def __eq__(self, other: object) -> bool:
+    def __eq__(self, other: object, /) -> bool:
         return isinstance(other, JobInfo) and self._key() == other._key()
 
     def __hash__(self) -> int:

@@ -1,5 +1,5 @@
 # cython: language_level=3, annotation_typing=False, freethreading_compatible=True
-# cython: embedsignature=True, embedsignature.format=python, auto_pickle=False
+# cython: embedsignature=True, embedsignature.format=python, auto_pickle=False, autotestdict=False
 """`NewJobInfo`, a job on its way into a storage, and `JobSpec`, what it has in common with a stored one.
 
 A new job stays in memory as it is, one reference from the index, for as long as the job is there. Every field is a
@@ -246,7 +246,7 @@ class NewJobInfo(JobSpec):
         return later(now, self._moment)
 
     def to_json(self) -> str:
-        """This job as one JSON object; `from_json` reads it back without loss."""
+        """The job as one JSON object; `from_json` reads it back without loss."""
         fields = spec_to_data(self)
         fields["id"] = None if self._id is None else str(self.id)
         fields["next_queue"] = to_datetime(self._moment).isoformat() if self._when == _AT_MOMENT else None
@@ -275,7 +275,7 @@ class NewJobInfo(JobSpec):
     def _key(self) -> tuple[Any, ...]:
         return (*spec_key(self), self._when, self._moment, self._id)
 
-    def __eq__(self, other: object) -> bool:
+    def __eq__(self, other: object, /) -> bool:
         return isinstance(other, NewJobInfo) and self._key() == other._key()
 
     def __hash__(self) -> int:

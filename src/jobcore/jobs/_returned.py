@@ -1,5 +1,5 @@
 # cython: language_level=3, annotation_typing=False, freethreading_compatible=True
-# cython: embedsignature=True, embedsignature.format=python, auto_pickle=False
+# cython: embedsignature=True, embedsignature.format=python, auto_pickle=False, autotestdict=False
 """`ReturnJobInfo`: a job on its way back from a runner."""
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ class ReturnJobInfo:
     def _key(self) -> tuple[Any, ...]:
         return (self.id, self._result, self.runner_id, self._delivery, self._delay, self._error)
 
-    def __eq__(self, other: object) -> bool:
+    def __eq__(self, other: object, /) -> bool:
         return isinstance(other, ReturnJobInfo) and self._key() == other._key()
 
     def __hash__(self) -> int:

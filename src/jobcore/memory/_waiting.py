@@ -164,9 +164,11 @@ class Waitlist:
         if self._turn is not None:
             return
         # Whoever was cancelled is on the way out.
-        while self._waiters and (waiter := next(iter(self._waiters))).woken.done():
+        waiter = next(iter(self._waiters), None)
+        while waiter is not None and waiter.woken.done():
             del self._waiters[waiter]
-        if not self._waiters:
+            waiter = next(iter(self._waiters), None)
+        if waiter is None:
             return
         seconds = self._until_next()
         if seconds is None:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from jobcore.storage import Clock, Timer
 
-logger = logging.getLogger("jobcore")
+_logger = logging.getLogger("jobcore")
 
 T = TypeVar("T")
 
@@ -76,6 +76,7 @@ class MemoryStorage(MemoryCalls):
         """Wait for a first job and take up to `limit` of those that are due."""
         if self._breaths.take(time.monotonic_ns() // 1000):
             await asyncio.sleep(0)
+
         def take() -> list[JobInfo]:
             return self.pop_many_nowait(queue, runner_id, limit)
 
@@ -86,7 +87,7 @@ class MemoryStorage(MemoryCalls):
         batch = _checked("held", held, JobInfo)
         check_uuid("runner_id", runner_id)
         self.check_open()
-        lost = []
+        lost: list[UUID] = []
         for job in batch:
             try:
                 self.heartbeat_nowait(job.id, runner_id, job.delivery_count)
@@ -144,7 +145,7 @@ class MemoryStorage(MemoryCalls):
     async def _breathe(self, queue: str, runner_id: UUID) -> JobInfo:
         if self._breaths.take(time.monotonic_ns() // 1000):
             await asyncio.sleep(0)
-        self.breathe_at = self._breaths.next_at
+        self.breathe_at: int = self._breaths.next_at
         return await self._wait(queue, runner_id)
 
     def _put_back(self, returned: ReturnJobInfo) -> bool:
@@ -185,7 +186,7 @@ class MemoryStorage(MemoryCalls):
 
     def _missing(self, returned: ReturnJobInfo) -> bool:
         self._index.count("missing")
-        logger.warning("job %s was completed (%s), but is not there", returned.id, returned.result.value)
+        _logger.warning("job %s was completed (%s), but is not there", returned.id, returned.result.value)
         return True
 
     def _completed(self, returned: ReturnJobInfo) -> Completion:

@@ -70,8 +70,8 @@ class BadInput(Conformance):
                 await stage.soon(stage.storage.heartbeat(wrong, ALICE))
             with pytest.raises(WRONG_TYPE):
                 await stage.soon(stage.storage.heartbeat(job.id, wrong))
-        delivery: Any
-        for delivery in ("1", 1.0, []):
+        deliveries: tuple[Any, ...] = ("1", 1.0, [])
+        for delivery in deliveries:
             with pytest.raises(WRONG_TYPE):
                 await stage.soon(stage.storage.heartbeat(job.id, ALICE, delivery))
         assert job == await stage.known(job.id)

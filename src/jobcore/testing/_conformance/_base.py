@@ -42,15 +42,15 @@ LOWEST_PRIORITY = -32768
 class Conformance(ABC):
     """How the suite opens a storage, and what it may expect of it."""
 
-    leases_are_monotonic = True
+    leases_are_monotonic: bool = True
     """Leases run on the monotonic clock: a jump of the wall clock does not touch them."""
-    polls_while_idle = False
+    polls_while_idle: bool = False
     """A waiting pop uses its timer even though nothing is scheduled or leased."""
-    wake_latency = 0.001
+    wake_latency: float = 0.001
     """Seconds (virtual ones, where the storage takes a timer) after which a pop has noticed what came due."""
-    cancelled_turns = 20
+    cancelled_turns: int = 20
     """A pop is cancelled after 0, 1, 2, ... turns of the loop, up to so many; more than a pop ever takes."""
-    guard = 30.0
+    guard: float = 30.0
     """Real seconds after which whatever is awaited counts as lost."""
 
     @abstractmethod
@@ -135,7 +135,7 @@ class Stage:
 
     async def poppable(self, queue: str | None = None) -> list[str]:
         """Pop everything that can be popped right now; the names in their order."""
-        names = []
+        names: list[str] = []
         last = await self.push(SENTINEL, queue=self.queue if queue is None else queue, priority=LOWEST_PRIORITY)
         while (job := await self.pop(CAROL, queue)).id != last:
             names.append(job.name)

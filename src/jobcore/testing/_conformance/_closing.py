@@ -18,7 +18,7 @@ from jobcore.storage import BatchStorage
 from jobcore.testing._conformance._base import ALICE, BOB, NOBODY, Conformance, Stage, scenario
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Awaitable, Callable, Coroutine
 
 
 def calls(stage: Stage) -> list[Callable[[], Coroutine[Any, Any, Any]]]:
@@ -69,7 +69,8 @@ class Closing(Conformance):
     @scenario
     async def test_a_storage_may_be_closed_twice(self, stage: Stage) -> None:
         storage: Any = stage.storage
-        await stage.soon(asyncio.gather(storage.aclose(), storage.aclose()))
+        both: list[Awaitable[None]] = [storage.aclose(), storage.aclose()]
+        await stage.soon(asyncio.gather(*both))
         await stage.soon(storage.aclose())
 
     @scenario
@@ -78,8 +79,8 @@ class Closing(Conformance):
         await stage.push("later", next_queue=timedelta(hours=1))
         waiting: list[asyncio.Task[Any]] = [await stage.waiting(runner) for runner in (ALICE, BOB, ALICE)]
         waiting.append(await stage.waiting(queue="another queue"))
-        if isinstance(storage, BatchStorage):
-            waiting.append(asyncio.create_task(storage.pop_many(stage.queue, ALICE, 2)))
+        if isinstance(stage.storage, BatchStorage):
+            waiting.append(asyncio.create_task(stage.storage.pop_many(stage.queue, ALICE, 2)))
             await stage.settle()
         await stage.soon(storage.aclose())
 

@@ -37,19 +37,20 @@ class Pushing(Conformance):
 
     @scenario
     async def test_the_bounds_of_every_field_are_taken(self, stage: Stage) -> None:
-        for options in (
+        bounds: tuple[dict[str, Any], ...] = (
             {"name": "n" * 65536, "queue": "q" * 255, "priority": 32767, "heartbeat_interval": timedelta(days=1)},
             {"name": "n", "queue": "q", "priority": -32768, "heartbeat_interval": timedelta(milliseconds=1)},
             {"name": "ü" * 32768, "queue": "\U0001f40d" * 63, "max_retries": 0, "backoff": Linear(0)},
             {"name": "control \x01\x1f\x7f", "queue": "\n", "max_retries": 2**31 - 1, "backoff": Linear(1e308)},
             {"name": "'; --", "queue": '"', "max_retries": None, "backoff": Exponential(1e308, cap=0, jitter=1)},
-        ):
+        )
+        for options in bounds:
             job = await stage.popped(**options)
             assert options == {option: getattr(job, option) for option in options}
 
     @scenario
     async def test_args_come_back_byte_for_byte(self, stage: Stage) -> None:
-        for args in (
+        values: list[Any] = [
             None,
             False,
             0,
@@ -66,7 +67,8 @@ class Pushing(Conformance):
             {"b": 1, "a": 2, "": {"B": [None, [[]], {"ä": 1.0}]}},
             {"null": None, "numbers": [1, 1.0, 1e22, 1e-7, -0.0]},
             [1] * 100_000,
-        ):
+        ]
+        for args in values:
             new = stage.new("job", args)
             await stage.soon(stage.storage.push(new))
             job = await stage.pop()

@@ -132,7 +132,8 @@ class Retrying(Conformance):
 
     @scenario
     async def test_a_failed_job_comes_back_as_prepare_retry_says(self, stage: Stage) -> None:
-        for more in ({}, {"error": "why"}, {"delay": timedelta(seconds=0.5), "error": "why"}):
+        options: tuple[dict[str, Any], ...] = ({}, {"error": "why"}, {"delay": timedelta(seconds=0.5), "error": "why"})
+        for more in options:
             job = await stage.popped("job", {"a": 1}, priority=3, backoff=Linear(7))
             await stage.advance(0.25)
             await fail(stage, job, **more)

@@ -77,7 +77,7 @@ class Threads(Conformance):
         jobs, threads = 200, 4
 
         async def consume() -> list[UUID]:
-            taken = []
+            taken: list[UUID] = []
             while (job := await stage.storage.pop(stage.queue, BOB)).name != "end":
                 taken.append(job.id)
                 assert await stage.storage.complete(job.returned(JobResult.SUCCESS, BOB))
