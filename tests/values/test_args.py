@@ -12,10 +12,12 @@ from hypothesis import strategies as st
 
 from jobcore import InvalidJob, NewJobInfo
 
+TEXTS = st.text(st.characters(codec="utf-8"))
+NUMBERS = st.integers() | st.floats(allow_nan=False, allow_infinity=False)
 PLAIN = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(st.characters(codec="utf-8")),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text(st.characters(codec="utf-8")), inner),
-)  # fmt: skip
+    st.none() | st.booleans() | NUMBERS | TEXTS,
+    lambda inner: st.lists(inner) | st.dictionaries(TEXTS, inner),
+)
 
 
 @given(PLAIN)

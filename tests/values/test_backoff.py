@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import pytest
@@ -12,7 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobcore import Exponential, InvalidJob, JobInfo, Linear, NewJobInfo
-from jobcore.jobs import Backoff
+
+if TYPE_CHECKING:
+    from jobcore.jobs import Backoff
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 
@@ -42,7 +44,9 @@ def test_each_backoff_rests_as_it_says() -> None:
 
 
 @given(st.floats(0, 1), st.integers(1, 20), st.none() | st.floats(0, 1e6))
-def test_jitter_moves_the_rest_by_its_share_and_never_past_the_cap(jitter: float, attempt: int, cap: float | None) -> None:
+def test_jitter_moves_the_rest_by_its_share_and_never_past_the_cap(
+    jitter: float, attempt: int, cap: float | None
+) -> None:
     rest = Exponential(2, cap=cap, jitter=jitter).delay(attempt)
 
     limit = math.inf if cap is None else cap

@@ -137,14 +137,14 @@ def test_nothing_can_be_set(field: str) -> None:
         ("heartbeat_interval", timedelta(days=1, microseconds=1), False),
         ("heartbeat_interval", timedelta(seconds=-5), False),
         ("heartbeat_interval", 5, True),
-        ("next_queue", datetime(2026, 1, 1), False),
+        ("next_queue", NOW.replace(tzinfo=None), False),
         ("next_queue", 5, True),
         ("next_queue", "2026-01-01", True),
         ("id", str(ID), True),
         ("id", ID.int, True),
     ],
 )
-def test_what_no_storage_takes_is_refused(field: str, value: Any, is_type_error: bool) -> None:
+def test_what_no_storage_takes_is_refused(field: str, value: Any, is_type_error: object) -> None:
     fields = {"name": "job", field: value}
     with pytest.raises(InvalidJob, match=field) as refusal:
         NewJobInfo(**fields)
@@ -154,15 +154,16 @@ def test_what_no_storage_takes_is_refused(field: str, value: Any, is_type_error:
 def test_the_largest_and_smallest_values_are_taken() -> None:
     job = NewJobInfo("ä" * 32768, queue="ä" * 127 + "q", priority=-32768, max_retries=2**31 - 1)
     assert (32768, 255, -32768) == (len(job.name), len(job.queue.encode()), job.priority)
-    assert timedelta(milliseconds=1) == NewJobInfo("job", heartbeat_interval=timedelta(milliseconds=1)).heartbeat_interval
+    assert (
+        timedelta(milliseconds=1) == NewJobInfo("job", heartbeat_interval=timedelta(milliseconds=1)).heartbeat_interval
+    )
 
 
 def test_a_due_time_past_the_end_of_time_is_the_end_of_time() -> None:
-    job = NewJobInfo("job", next_queue=timedelta.max)
-    assert datetime.max == datetime(1970, 1, 1) + timedelta(microseconds=job.due_at(0))
-    assert datetime.min == datetime(1970, 1, 1) + timedelta(
-        microseconds=NewJobInfo("job", next_queue=timedelta.min).due_at(0)
-    )
+    moments = [datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, 59, 59, 999999, tzinfo=UTC)]
+    for delay, moment in zip([timedelta.min, timedelta.max], moments, strict=True):
+        due = NewJobInfo("job", next_queue=delay).due_at(0)
+        assert moment == datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=due)
 
 
 @pytest.mark.parametrize(
