@@ -36,8 +36,8 @@ void stand(Bucket& bucket, Standing standing) noexcept {
 }
 
 // After a change of the first job. A bucket among the ready stays there, empty or not due as it may be: `refresh` looks
-// before it believes it. So an empty one that gets a job goes there too, unseen, and in the common case (the job is due)
-// a bucket that fills and empties again and again never moves.
+// before it believes it. So an empty one that gets a job goes there too, unseen, and in the common case (the job is
+// due) a bucket that fills and empties again and again never moves.
 void first_changed(Bucket& bucket) noexcept {
     if (bucket.standing == Standing::ready) {
         return;
