@@ -316,48 +316,6 @@ Time JobIndex::until_next(std::string_view queue_name, Time wall, Time monotonic
     return wait;
 }
 
-const Time* JobIndex::next_due(std::string_view queue_name) const noexcept {
-    const Queue* queue = find_queue(queue_name);
-    if (queue == nullptr) {
-        return nullptr;
-    }
-    const Time* next = queue->future.empty() ? nullptr : &queue->future.begin()->first.due;
-    for (const auto& [rank, bucket] : queue->ready) {
-        if (!bucket->waiting.empty()) {
-            const Time& due = bucket->waiting.begin()->first.time;
-            next = next == nullptr || due < *next ? &due : next;
-        }
-    }
-    return next;
-}
-
-std::vector<Popped> JobIndex::waiting(std::string_view queue_name, std::size_t limit) const {
-    std::vector<Popped> jobs;
-    const Queue* queue = find_queue(queue_name);
-    if (queue == nullptr) {
-        return jobs;
-    }
-    for (auto bucket = queue->buckets.rbegin(); bucket != queue->buckets.rend(); ++bucket) {
-        for (const auto& [key, job] : bucket->second.waiting) {
-            if (jobs.size() == limit) {
-                return jobs;
-            }
-            jobs.push_back({job.id, job.handle, job.due, job.delivery_count, job.lost_count});
-        }
-    }
-    return jobs;
-}
-
-std::vector<QueueGauge> JobIndex::queues() const {
-    std::vector<QueueGauge> gauges;
-    for (const auto& [name, queue] : queues_) {
-        if (queue.jobs != 0) {
-            gauges.push_back({name, queue.jobs, queue.running});
-        }
-    }
-    return gauges;
-}
-
 const Queue* JobIndex::find_queue(std::string_view name) const noexcept {
     const auto found = queues_.find(name);
     return found == queues_.end() ? nullptr : &found->second;
