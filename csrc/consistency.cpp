@@ -1,4 +1,4 @@
-#include <map>
+#include <algorithm>
 
 #include "jobcore/job_index.hpp"
 
@@ -6,7 +6,8 @@ namespace jobcore {
 
 using Standing = Bucket::Standing;
 
-// What every operation relies on, spelled out. A failure of `expect` names its line in a debugger.
+// What every operation relies on, spelled out; it allocates nothing. A failure of `expect` names its line in a
+// debugger.
 bool JobIndex::consistent() const {
     bool sound = true;
     const auto expect = [&sound](bool holds) { sound = sound && holds; };
@@ -30,13 +31,11 @@ bool JobIndex::consistent() const {
             check_job(place->first, place->second, place);
             expect(place->second.leased);
         }
-        std::map<const Bucket*, std::size_t> leased;
-        for (const auto& [key, job] : queue.leases) {
-            ++leased[job.bucket];
-        }
         for (const auto& [priority, bucket] : queue.buckets) {
             expect(bucket.queue == &queue && bucket.priority == priority);
-            expect(bucket.jobs == bucket.waiting.size() + (leased.contains(&bucket) ? leased[&bucket] : 0));
+            const auto is_here = [&here = bucket](const auto& lease) { return lease.second.bucket == &here; };
+            const auto leased = std::count_if(queue.leases.begin(), queue.leases.end(), is_here);
+            expect(bucket.jobs == bucket.waiting.size() + static_cast<std::size_t>(leased));
             expect(bucket.jobs != 0 || queue.buckets.size() == 1);
             expect(bucket.waiting.empty() ? bucket.standing != Standing::future : bucket.standing != Standing::empty);
             expect(bucket.unranked.empty() == (bucket.standing != Standing::empty));

@@ -1,6 +1,7 @@
 #include "jobcore/job_index.hpp"
 
 #include <algorithm>
+#include <cstdlib>
 #include <limits>
 #include <utility>
 
@@ -24,10 +25,26 @@ Time span(Time from, Time to) noexcept {
     return static_cast<Time>(std::min(length, static_cast<std::uint64_t>(latest)));
 }
 
+// In a debug build, every change ends in a look at all invariants (of an index that is not too large for that).
+struct Audit {
+#ifdef JOBCORE_DEBUG
+    const JobIndex& index;
+    explicit Audit(const JobIndex& audited) noexcept : index(audited) {}
+    ~Audit() {
+        if (index.size() <= 500 && !index.consistent()) {
+            std::abort();
+        }
+    }
+#else
+    explicit Audit(const JobIndex&) noexcept {}
+#endif
+};
+
 }  // namespace
 
 bool JobIndex::insert(const Id& id, std::string_view queue_name, std::int16_t priority, Time due, Time lease,
                       void* handle) {
+    const Audit audit(*this);
     if (table_.find(id) != nullptr) {
         return false;
     }
@@ -69,6 +86,7 @@ bool JobIndex::insert(const Id& id, std::string_view queue_name, std::int16_t pr
 }
 
 bool JobIndex::pop(std::string_view queue_name, const Id& runner, Time wall, Time monotonic, Popped& popped) noexcept {
+    const Audit audit(*this);
     Queue* queue = find_queue(queue_name);
     if (queue == nullptr) {
         return false;
@@ -111,6 +129,7 @@ bool JobIndex::certain(std::string_view queue_name, Time wall) noexcept {
 }
 
 void JobIndex::undo_pop(const Popped& popped) noexcept {
+    const Audit audit(*this);
     Job* job = table_.find(popped.id);
     if (job == nullptr || !job->held || job->delivery_count != popped.delivery_count ||
         job->place->first.sequence != popped.sequence) {
@@ -133,6 +152,7 @@ void JobIndex::undo_pop(const Popped& popped) noexcept {
 }
 
 Verdict JobIndex::heartbeat(const Id& id, const Fence& fence, Time monotonic) noexcept {
+    const Audit audit(*this);
     Job* job = table_.find(id);
     const Verdict verdict = judge(job, fence);
     if (verdict != Verdict::done) {
@@ -151,6 +171,7 @@ Verdict JobIndex::heartbeat(const Id& id, const Fence& fence, Time monotonic) no
 }
 
 Verdict JobIndex::remove(const Id& id, const Fence& fence, void*& handle) noexcept {
+    const Audit audit(*this);
     Job* job = table_.find(id);
     const Verdict verdict = judge(job, fence);
     if (verdict != Verdict::done) {
@@ -172,6 +193,7 @@ Verdict JobIndex::remove(const Id& id, const Fence& fence, void*& handle) noexce
 }
 
 Verdict JobIndex::release(const Id& id, const Fence& fence) noexcept {
+    const Audit audit(*this);
     Job* job = table_.find(id);
     const Verdict verdict = judge(job, fence);
     if (verdict != Verdict::done) {
@@ -189,6 +211,7 @@ Verdict JobIndex::release(const Id& id, const Fence& fence) noexcept {
 }
 
 Verdict JobIndex::put_back(const Id& id, const Fence& fence, Time due, void*& handle) noexcept {
+    const Audit audit(*this);
     Job* job = table_.find(id);
     const Verdict verdict = judge(job, fence);
     if (verdict != Verdict::done) {
@@ -206,6 +229,7 @@ Verdict JobIndex::put_back(const Id& id, const Fence& fence, Time due, void*& ha
 }
 
 bool JobIndex::rekey(const Id& id, std::int16_t priority, Time due) {
+    const Audit audit(*this);
     Job* job = table_.find(id);
     if (job == nullptr || job->held) {
         return false;
@@ -249,6 +273,7 @@ Verdict JobIndex::judge(const Job* job, const Fence& fence) const noexcept {
 }
 
 Time JobIndex::until_next(std::string_view queue_name, Time wall, Time monotonic) noexcept {
+    const Audit audit(*this);
     Queue* queue = find_queue(queue_name);
     if (queue == nullptr) {
         return nothing_to_wait_for;

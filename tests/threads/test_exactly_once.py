@@ -83,7 +83,7 @@ def test_four_threads_push_and_four_loops_pop() -> None:
 
         asyncio.run(asyncio.wait_for(all_runners(), GUARD))
 
-    in_threads(*[push] * PUSHERS, *[lambda place=place: pop(place) for place in range(LOOPS)])  # type: ignore[misc]
+    in_threads(*[push] * PUSHERS, *[lambda place=place: pop(place) for place in range(LOOPS)])
 
     ids = [job_id for part in done for job_id in part]
     assert JOBS == len(ids) == len(set(ids))
@@ -121,7 +121,7 @@ def test_every_verb_at_once() -> None:
             assert 0 <= stats.running <= stats.jobs + LOOPS
             len(storage)
 
-    in_threads(*[push] * PUSHERS, *[lambda seed=seed: work(seed) for seed in range(LOOPS)], look)  # type: ignore[misc]
+    in_threads(*[push] * PUSHERS, *[lambda seed=seed: work(seed) for seed in range(LOOPS)], look)
 
     stats = storage.stats()
     assert total == len(ended) == len(set(ended)) == stats.pushed
@@ -175,7 +175,7 @@ def test_ids_come_in_the_order_of_the_pushes_and_never_twice() -> None:
         new = NewJobInfo("job", next_queue=timedelta(days=1))
         ids[place].extend(storage.push_nowait(new) for _ in range(JOBS))
 
-    in_threads(*[lambda place=place: push(place) for place in range(PUSHERS)])  # type: ignore[misc]
+    in_threads(*[lambda place=place: push(place) for place in range(PUSHERS)])
 
     for part in ids:
         assert part == sorted(part)

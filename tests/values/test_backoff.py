@@ -78,7 +78,8 @@ def test_backoffs_are_values() -> None:
     assert 1 == len({Linear(1), Linear(1.0)})
     assert "Exponential(base=2, cap=60, jitter=0.1)" == repr(Exponential(2, cap=60, jitter=0.1))
     assert "Linear(seconds=5)" == repr(Linear(5))
-    assert Linear(5) != Exponential(5)
+    backoffs: list[Backoff] = [Linear(5), Exponential(5)]
+    assert backoffs[0] != backoffs[1]
     assert NewJobInfo("job", backoff=Exponential(2)) == NewJobInfo("job", backoff=Exponential(2.0))
     broken: Any = Linear(5)
     with pytest.raises(AttributeError):

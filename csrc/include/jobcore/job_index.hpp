@@ -150,7 +150,7 @@ public:
     [[nodiscard]] std::size_t size() const noexcept { return table_.size(); }
     [[nodiscard]] std::size_t running() const noexcept { return running_; }
 
-    /// Whether every invariant holds; for tests and debug builds, O(n log n).
+    /// Whether every invariant holds; for tests and debug builds, O(n) for each priority.
     [[nodiscard]] bool consistent() const;
 
     Counters counters;

@@ -20,10 +20,10 @@ public:
         tail_high_ += low >> 62;
         tail_low_ = low & low_mask;
         if (milliseconds > milliseconds_ || tail_high_ > high_mask) {
-            const std::uint64_t seed = entropy();
-            tail_high_ = entropy() & (high_mask >> 1);
-            tail_low_ = entropy() & low_mask;
-            state_ = seed;
+            const std::uint64_t drawn[] = {entropy(), entropy(), entropy()};
+            tail_high_ = drawn[0] & (high_mask >> 1);
+            tail_low_ = drawn[1] & low_mask;
+            state_ = drawn[2];
             milliseconds_ = milliseconds > milliseconds_ ? milliseconds : milliseconds_ + 1;
         }
         return {milliseconds_ << 16 | 0x7000 | tail_high_, std::uint64_t{1} << 63 | tail_low_};
