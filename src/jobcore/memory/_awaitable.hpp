@@ -101,9 +101,9 @@ inline void warn_never_awaited(Call* call) {
 
 inline void call_dealloc(PyObject* self) {
     Call* call = as_call(self);
-    if (call->rest != nullptr) {
-        PyObject_GC_UnTrack(self);
-    } else if (!call->started) {
+    // Also without a `rest`: the collector takes it from a call of a cycle before it lets go of the call.
+    PyObject_GC_UnTrack(self);
+    if (!call->started) {
         warn_never_awaited(call);
     }
     call_clear(self);
