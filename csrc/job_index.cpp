@@ -1,10 +1,10 @@
 #include "jobcore/job_index.hpp"
 
 #include <algorithm>
-#include <cstdlib>
 #include <limits>
 #include <utility>
 
+#include "jobcore/audit.hpp"
 #include "jobcore/standing.hpp"
 
 namespace jobcore {
@@ -24,21 +24,6 @@ Time span(Time from, Time to) noexcept {
     const std::uint64_t length = static_cast<std::uint64_t>(to) - static_cast<std::uint64_t>(from);
     return static_cast<Time>(std::min(length, static_cast<std::uint64_t>(latest)));
 }
-
-// In a debug build, every change ends in a look at all invariants (of an index that is not too large for that).
-struct Audit {
-#ifdef JOBCORE_DEBUG
-    const JobIndex& index;
-    explicit Audit(const JobIndex& audited) noexcept : index(audited) {}
-    ~Audit() {
-        if (index.size() <= 500 && !index.consistent()) {
-            std::abort();
-        }
-    }
-#else
-    explicit Audit(const JobIndex&) noexcept {}
-#endif
-};
 
 }  // namespace
 
@@ -85,19 +70,35 @@ bool JobIndex::insert(const Id& id, std::string_view queue_name, std::int16_t pr
     return true;
 }
 
-bool JobIndex::pop(std::string_view queue_name, const Id& runner, Time wall, Time monotonic, Popped& popped) noexcept {
+std::size_t JobIndex::pop(std::string_view queue_name, const Id& runner, Time wall, Time monotonic, Popped* popped,
+                          std::size_t limit) noexcept {
     const Audit audit(*this);
     Queue* queue = find_queue(queue_name);
     if (queue == nullptr) {
-        return false;
+        return 0;
     }
     refresh(*queue, wall, monotonic);
-    if (queue->ready.empty()) {
-        return false;
+    std::size_t count = 0;
+    while (count < limit && !queue->ready.empty()) {
+        Bucket& bucket = *queue->ready.begin()->second;
+        lease_first(bucket, runner, monotonic, popped[count]);
+        ++count;
+        if (count < limit && !first_is_due(queue->ready, wall)) {
+            refresh(*queue, wall, monotonic);
+        }
     }
-    Bucket& bucket = *queue->ready.begin()->second;
+    return count;
+}
+
+void JobIndex::lease_first(Bucket& bucket, const Id& runner, Time monotonic, Popped& popped) noexcept {
     Jobs::node_type node = detach(bucket.waiting.begin()->second);
+    if (!bucket.waiting.empty()) {
+        const Job& next = bucket.waiting.begin()->second;  // for the next pop; a node spans three cache lines
+        fetch_ahead(&next.id);
+        fetch_ahead(&next.place);
+    }
     Job& job = node.mapped();
+    table_.prefetch(job.id);  // for its completion
     popped.was_held = job.held;
     popped.holder_before = job.runner;
     if (job.held) {
@@ -105,7 +106,7 @@ bool JobIndex::pop(std::string_view queue_name, const Id& runner, Time wall, Tim
         ++counters.reclaimed;
     } else {
         job.held = true;
-        ++queue->running;
+        ++bucket.queue->running;
         ++running_;
     }
     ++job.delivery_count;
@@ -120,7 +121,6 @@ bool JobIndex::pop(std::string_view queue_name, const Id& runner, Time wall, Tim
     popped.lost_count = job.lost_count;
     popped.sequence = node.key().sequence;
     attach(std::move(node), bucket);
-    return true;
 }
 
 bool JobIndex::certain(std::string_view queue_name, Time wall) noexcept {

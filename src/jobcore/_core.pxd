@@ -67,6 +67,10 @@ cdef extern from "jobcore/job_index.hpp" namespace "jobcore":
             const Id& id, string_view queue, int16_t priority, int64_t due, int64_t lease, void* handle
         ) except +
         cpp_bool pop(string_view queue, const Id& runner, int64_t wall, int64_t monotonic, Popped& popped) noexcept
+        size_t pop(
+            string_view queue, const Id& runner, int64_t wall, int64_t monotonic, Popped* popped, size_t limit
+        ) noexcept
+        void prefetch(const Id& id) noexcept
         cpp_bool certain(string_view queue, int64_t wall) noexcept
         void undo_pop(const Popped& popped) noexcept
         Verdict heartbeat(const Id& id, const Fence& fence, int64_t monotonic) noexcept

@@ -88,8 +88,17 @@ public:
     /// Adds a job at the end of its order; false, and no change, if the id is there already.
     bool insert(const Id& id, std::string_view queue, std::int16_t priority, Time due, Time lease, void* handle);
 
+    /// Leases the first jobs that are due, up to `limit`, to this runner and describes them in `popped`; their number.
+    std::size_t pop(std::string_view queue, const Id& runner, Time wall, Time monotonic, Popped* popped,
+                    std::size_t limit) noexcept;
+
     /// Leases the first job that is due to this runner; false if there is none.
-    bool pop(std::string_view queue, const Id& runner, Time wall, Time monotonic, Popped& popped) noexcept;
+    bool pop(std::string_view queue, const Id& runner, Time wall, Time monotonic, Popped& popped) noexcept {
+        return pop(queue, runner, wall, monotonic, &popped, 1) != 0;
+    }
+
+    /// Has the memory fetched that a call about this id will look at first.
+    void prefetch(const Id& id) const noexcept { table_.prefetch(id); }
 
     /// Whether `pop` finds a job whatever time it is after `wall`, and which one does not depend on it: then nobody
     /// needs to look at the clock. (A job that was due once is due.)
@@ -168,6 +177,7 @@ private:
     [[nodiscard]] Verdict judge(const Job* job, const Fence& fence) const noexcept;
     Verdict refused(Verdict verdict) noexcept;
     void refresh(Queue& queue, Time wall, Time monotonic) noexcept;
+    void lease_first(Bucket& bucket, const Id& runner, Time monotonic, Popped& popped) noexcept;
     Jobs::node_type detach(Job& job) noexcept;
     void attach(Jobs::node_type node, Bucket& bucket) noexcept;
     void let_go(Job& job) noexcept;

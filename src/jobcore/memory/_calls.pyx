@@ -164,6 +164,7 @@ cdef class MemoryCalls:
             id = new_id(wall if self.clock is None else wall_nanoseconds() // 1000)
         else:
             id = id_from_bytes(new._id)
+        self.index.core.get().prefetch(id)
         job_id = uuid_from_halves(id.high, id.low)
         due = wall if new._when == 0 else new.due_at(wall)
         name = queue_view(new._queue)
@@ -203,12 +204,10 @@ cdef class MemoryCalls:
         wall = self.wall()
         monotonic = self.monotonic()
         with cython.critical_section(self.index):
-            most = min(most, <Py_ssize_t>self.index.core.get().size())
-            batch.reserve(<size_t>most)
-            while most > 0 and self.index.core.get().pop(name, runner, wall, monotonic, popped):
+            batch.resize(min(<size_t>most, self.index.core.get().size()))
+            batch.resize(self.index.core.get().pop(name, runner, wall, monotonic, batch.data(), batch.size()))
+            for popped in batch:
                 Py_INCREF(<object>popped.handle)
-                batch.push_back(popped)
-                most -= 1
         try:
             for popped in batch:
                 jobs.append(describe(popped))
