@@ -10,6 +10,8 @@ from libc.string cimport memchr
 from jobcore._core cimport Id, Uuid7Source
 
 import os
+import sys
+from enum import EnumType
 from uuid import UUID, SafeUUID
 
 cdef extern from "_uuid.h" namespace "jobcore":
@@ -22,6 +24,14 @@ cdef extern from "Python.h":
     bint PyUnicode_IS_COMPACT_ASCII(object text) noexcept
     Py_ssize_t PyUnicode_GET_LENGTH(object text) noexcept
     const void* PyUnicode_DATA(object text) noexcept
+
+cdef extern from *:
+    """
+    static void jobcore_look_up_as_type(PyObject* metaclass) {
+        reinterpret_cast<PyTypeObject*>(metaclass)->tp_getattro = PyType_Type.tp_getattro;
+    }
+    """
+    void jobcore_look_up_as_type(object metaclass) noexcept
 
 uuid_setup(UUID, SafeUUID.unknown)
 
@@ -116,3 +126,17 @@ cpdef bint may_hold_non_finite(bytes raw):
 cpdef bytes exact(bytes raw):
     """The same bytes, in no more memory than they need (msgspec's results keep the room that they were written in)."""
     return PyBytes_FromStringAndSize(PyBytes_AS_STRING(raw), PyBytes_GET_SIZE(raw))
+
+
+def quicken(enumeration not None):
+    """Let this enumeration, which has a metaclass of its own, read its members as plain attributes.
+
+    Python 3.11 asks `EnumType.__getattr__` for every member, 70 ns. As of 3.12 there is none, and nothing to do.
+    """
+    if sys.version_info >= (3, 12):
+        return
+    if not issubclass(type(enumeration), EnumType) or type(enumeration) is EnumType:
+        raise TypeError("not an enumeration with a metaclass of its own")
+    for member in enumeration:
+        type.__setattr__(enumeration, member.name, member)
+    jobcore_look_up_as_type(type(enumeration))

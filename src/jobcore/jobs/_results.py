@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from enum import Enum
+from enum import Enum, EnumType
 
 
-class JobResult(Enum):
+class _Enumeration(EnumType):
+    """The metaclass of enumerations that are read in the middle of every job; compiled code quickens it."""
+
+
+class JobResult(Enum, metaclass=_Enumeration):
     """How an execution ended."""
 
     SUCCESS = "success"
@@ -20,7 +24,7 @@ class JobResult(Enum):
     """The job is hopeless: it is removed, whatever retries are left."""
 
 
-class Completion(Enum):
+class Completion(Enum, metaclass=_Enumeration):
     """What `complete` did with a job."""
 
     REMOVED = "removed"

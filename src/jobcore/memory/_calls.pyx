@@ -31,7 +31,8 @@ import time
 from collections.abc import Coroutine
 
 from jobcore.errors import InvalidJobType, LeaseLost, StorageClosed
-from jobcore.jobs._results import RESULTS, JobResult
+from jobcore._native import quicken
+from jobcore.jobs._results import RESULTS, Completion, JobResult
 
 cdef extern from "_awaitable.hpp" namespace "jobcore":
     cppclass Call:
@@ -46,6 +47,9 @@ cdef extern from "_awaitable.hpp" namespace "jobcore":
     object new_call(const char* name, Verb verb, object owner, PyObject* first, PyObject* second, PyObject* third)
 
 Coroutine.register(call_setup())
+
+quicken(JobResult)
+quicken(Completion)
 
 cdef int SUCCESS = RESULTS.index(JobResult.SUCCESS)
 cdef int DEAD = RESULTS.index(JobResult.DEAD)
