@@ -120,10 +120,25 @@ types: build $(VENV)/.group-types ## mypy and pyright, both strict; the types ag
 # ---- measuring and shipping it
 
 .PHONY: bench
-bench: build $(VENV)/.group-bench ## benchmarks, into bench/results/
-	@mkdir -p bench/results
-	$(bin)/python -m pytest bench --timeout=0 --benchmark-only --benchmark-disable-gc \
-		--benchmark-json=bench/results/latest.json $(PYTEST_ARGS)
+bench: run-benchmarks ## time every operation; a table and plots into bench/results/
+
+.PHONY: bench-smoke
+bench-smoke: export BENCH_SMOKE = 1
+bench-smoke: bench_sizes = 0 100
+bench-smoke: bench_into = build/bench/smoke
+bench-smoke: run-benchmarks ## run all of `make bench` at tiny sizes, into build/
+
+bench_sizes = 0 100 10000 1000000
+bench_into = bench/results
+
+.PHONY: run-benchmarks
+run-benchmarks: export JOBCORE_IMPLEMENTATION = cpp
+run-benchmarks: build $(VENV)/.group-bench
+	$(bin)/cmake --workflow --preset bench
+	$(bin)/python -m pytest bench --timeout=0 --benchmark-only --benchmark-disable-gc --benchmark-quiet \
+		--benchmark-json=build/bench/python.json $(PYTEST_ARGS)
+	build/bench/csrc/bench/bench_index $(bench_sizes) > build/bench/core.json
+	$(bin)/python -m bench.report build/bench/python.json build/bench/core.json $(bench_into)
 
 .PHONY: wheel
 wheel: $(VENV)/.group-wheel ## an sdist, and a wheel made from it, into dist/
