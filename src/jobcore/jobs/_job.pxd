@@ -32,9 +32,9 @@ cpdef JobInfo make_job(
 )
 
 
-@cython.locals(before=JobInfo)
+@cython.locals(job=JobInfo, before=JobInfo)
 cpdef JobInfo stored(
-    object handle, uint64_t high, uint64_t low, int64_t due, uint32_t delivery_count, uint32_t lost_count
+    JobSpec handle, uint64_t high, uint64_t low, int64_t due, uint32_t delivery_count, uint32_t lost_count
 )
 
 

@@ -222,10 +222,22 @@ def stored(
     handle: NewJobInfo | JobInfo, high: int, low: int, due: int, delivery_count: int, lost_count: int
 ) -> JobInfo:
     """The job that an index keeps under `handle`: a `NewJobInfo` at first, the `JobInfo` that was put back later."""
+    # Written out, not by way of `make_job`: every pop comes through here.
+    job = JobInfo.__new__(JobInfo)
+    copy_spec(job, handle)
+    job._high = high
+    job._low = low
+    job._due = due
+    job._delivery_count = delivery_count
+    job._lost_count = lost_count
     if isinstance(handle, NewJobInfo):
-        return make_job(handle, high, low, due, 0, delivery_count, lost_count, None)
-    before = handle
-    return make_job(before, high, low, due, before._retry_count, delivery_count, lost_count, before._last_error)
+        job._retry_count = 0
+        job._last_error = None
+    else:
+        before = handle
+        job._retry_count = before._retry_count
+        job._last_error = before._last_error
+    return job
 
 
 def retried(job: JobInfo, now: int, delay: int | None, error: str | None) -> JobInfo | None:

@@ -74,13 +74,10 @@ class MemoryStorage(MemoryCalls):
 
     async def pop_many(self, queue: str, runner_id: UUID, limit: int) -> list[JobInfo]:
         """Wait for a first job and take up to `limit` of those that are due."""
-        if self._breaths.take(time.monotonic_ns() // 1000):
-            await asyncio.sleep(0)
-
-        def take() -> list[JobInfo]:
-            return self.pop_many_nowait(queue, runner_id, limit)
-
-        return take() or await self._wait_for(queue, take)
+        if _now() >= self.breathe_at:
+            await self._take_breath()
+        jobs = self.pop_many_nowait(queue, runner_id, limit)
+        return jobs or await self._wait_for(queue, lambda: self.pop_many_nowait(queue, runner_id, limit))
 
     async def heartbeat_many(self, held: Iterable[JobInfo], runner_id: UUID) -> list[UUID]:
         """Renew the leases of these deliveries; the ids of those that this runner no longer holds."""
@@ -143,10 +140,13 @@ class MemoryStorage(MemoryCalls):
         return await self._wait_for(queue, lambda: self.pop_nowait(queue, runner_id))
 
     async def _breathe(self, queue: str, runner_id: UUID) -> JobInfo:
-        if self._breaths.take(time.monotonic_ns() // 1000):
-            await asyncio.sleep(0)
-        self.breathe_at: int = self._breaths.next_at
+        await self._take_breath()
         return await self._wait(queue, runner_id)
+
+    async def _take_breath(self) -> None:
+        if self._breaths.take(_now()):
+            await asyncio.sleep(0)
+        self.breathe_at = self._breaths.next_at
 
     def _put_back(self, returned: ReturnJobInfo) -> bool:
         """Complete what neither succeeded nor is dead; whether the job was removed."""
@@ -209,6 +209,10 @@ class MemoryStorage(MemoryCalls):
         finally:
             if waitlist.leave(waiter):
                 self._waiting.drop(queue, waitlist)
+
+
+def _now() -> int:
+    return time.monotonic_ns() // 1000
 
 
 def _checked(field: str, values: Iterable[T], kind: type[T]) -> list[T]:
