@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import datetime as dt
 import pickle
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
@@ -66,6 +67,20 @@ def test_a_stored_job_goes_through_json_without_loss(job: JobInfo) -> None:
     assert job == again == pickle.loads(pickle.dumps(job)) == copy.copy(job)
     assert hash(job) == hash(again)
     assert (job.id, job.next_queue, repr(job)) == (again.id, again.next_queue, repr(again))
+
+
+def test_a_stored_job_is_written_as_it_can_be_made() -> None:
+    job = JobInfo(ID, "job", [1], queue="q", next_queue=NOW, retry_count=1, delivery_count=2, last_error="boom")
+
+    assert job == JobInfo.from_new(
+        NewJobInfo("job", [1], queue="q"), ID, NOW, retry_count=1, delivery_count=2, last_error="boom"
+    )
+    names = {"JobInfo": JobInfo, "UUID": UUID, "Exponential": Exponential, "datetime": dt}
+    assert job == eval(repr(job), names)
+    for field, wrong in (("next_queue", NOW.replace(tzinfo=None)), ("retry_count", -1), ("id", "x"), ("name", "")):
+        fields: dict[str, Any] = {"id": ID, "name": "job", "next_queue": NOW, field: wrong}
+        with pytest.raises(InvalidJob, match=field):
+            JobInfo(**fields)
 
 
 @given(st.uuids(), st.sampled_from(JobResult), st.none() | st.uuids(), st.none() | COUNTS, st.none() | st.timedeltas())

@@ -3,7 +3,7 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from jobcore._native cimport uuid_from_halves, uuid_high, uuid_low
 from jobcore.jobs._checks cimport check_duration, check_error, check_int, check_moment, check_result, check_uuid
-from jobcore.jobs._new cimport JobSpec, NewJobInfo, copy_spec, spec_key, spec_to_data
+from jobcore.jobs._new cimport JobSpec, NewJobInfo, copy_spec, encode_args, fill_spec, spec_key, spec_to_data
 from jobcore.jobs._returned cimport ReturnJobInfo, make_return
 
 
@@ -18,6 +18,16 @@ cdef class JobInfo(JobSpec):
     cdef uint32_t _delivery_count
     cdef uint32_t _lost_count
 
+
+cdef int fill_job(
+    JobInfo job,
+    object id,
+    object next_queue,
+    object retry_count,
+    object delivery_count,
+    object lost_count,
+    object last_error,
+) except -1
 
 @cython.locals(job=JobInfo)
 cpdef JobInfo make_job(

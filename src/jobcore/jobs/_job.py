@@ -15,6 +15,7 @@ from jobcore._ids import uuid7_at, uuid_from_halves, uuid_high, uuid_low
 from jobcore._json import decode_document, encode_document
 from jobcore._time import later, to_datetime, to_microseconds
 from jobcore.errors import InvalidJob, InvalidJobType
+from jobcore.jobs._backoff import Backoff
 from jobcore.jobs._checks import (
     MAX_COUNT,
     check_duration,
@@ -25,7 +26,19 @@ from jobcore.jobs._checks import (
     check_uuid,
     represent,
 )
-from jobcore.jobs._new import SPEC, JobSpec, NewJobInfo, copy_spec, fill_spec_from_data, spec_key, spec_to_data
+from jobcore.jobs._new import (
+    DEFAULT_BACKOFF,
+    DEFAULT_HEARTBEAT,
+    SPEC,
+    JobSpec,
+    NewJobInfo,
+    copy_spec,
+    encode_args,
+    fill_spec,
+    fill_spec_from_data,
+    spec_key,
+    spec_to_data,
+)
 from jobcore.jobs._results import JobResult
 from jobcore.jobs._returned import ReturnJobInfo, make_return
 
@@ -33,7 +46,7 @@ COUNTS = ("retry_count", "delivery_count", "lost_count")
 
 
 class JobInfo(JobSpec):
-    """A job in a storage, as it was when you asked. Immutable; made by storages (`from_new`).
+    """A job in a storage, as it was when you asked. Immutable; made by storages.
 
     `retry_count` counts the put-backs after failures, `delivery_count` the pops, `lost_count` the pops that followed
     a lease that ran out.
@@ -49,8 +62,25 @@ class JobInfo(JobSpec):
     _low: int
     _retry_count: int
 
-    def __init__(self) -> None:
-        raise TypeError("JobInfo is made by storages; use JobInfo.from_new() or JobInfo.from_json()")
+    def __init__(
+        self,
+        id: UUID,
+        name: str,
+        args: Any = None,
+        *,
+        queue: str = "default",
+        priority: int = 0,
+        max_retries: int | None = 5,
+        backoff: Backoff = DEFAULT_BACKOFF,
+        heartbeat_interval: timedelta = DEFAULT_HEARTBEAT,
+        next_queue: datetime,
+        retry_count: int = 0,
+        delivery_count: int = 0,
+        lost_count: int = 0,
+        last_error: str | None = None,
+    ) -> None:
+        fill_spec(self, name, encode_args(args), queue, priority, max_retries, backoff, heartbeat_interval)
+        fill_job(self, id, next_queue, retry_count, delivery_count, lost_count, last_error)
 
     @staticmethod
     def from_new(
@@ -63,20 +93,13 @@ class JobInfo(JobSpec):
         lost_count: int = 0,
         last_error: str | None = None,
     ) -> JobInfo:
-        """The job `new` as it lies in a storage; for authors of storages."""
+        """The job `new` as it lies in a storage, its arguments as they are; for authors of storages."""
         if not isinstance(new, JobSpec):
             raise InvalidJobType("new", "a NewJobInfo", new)
-        check_uuid("id", id)
-        return make_job(
-            new,
-            uuid_high(id),
-            uuid_low(id),
-            check_moment("next_queue", next_queue),
-            check_int("retry_count", retry_count, 0, MAX_COUNT),
-            check_int("delivery_count", delivery_count, 0, MAX_COUNT),
-            check_int("lost_count", lost_count, 0, MAX_COUNT),
-            None if last_error is None else check_error(last_error),
-        )
+        job = JobInfo.__new__(JobInfo)
+        copy_spec(job, new)
+        fill_job(job, id, next_queue, retry_count, delivery_count, lost_count, last_error)
+        return job
 
     @property
     def id(self) -> UUID:
@@ -193,6 +216,26 @@ class JobInfo(JobSpec):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return JobInfo.from_json, (self.to_json(),)
+
+
+def fill_job(
+    job: JobInfo,
+    id: object,
+    next_queue: object,
+    retry_count: object,
+    delivery_count: object,
+    lost_count: object,
+    last_error: object,
+) -> None:
+    """Check what a storage knows of a job and give it to a bare one."""
+    uuid = check_uuid("id", id)
+    job._high = uuid_high(uuid)
+    job._low = uuid_low(uuid)
+    job._due = check_moment("next_queue", next_queue)
+    job._retry_count = check_int("retry_count", retry_count, 0, MAX_COUNT)
+    job._delivery_count = check_int("delivery_count", delivery_count, 0, MAX_COUNT)
+    job._lost_count = check_int("lost_count", lost_count, 0, MAX_COUNT)
+    job._last_error = None if last_error is None else check_error(last_error)
 
 
 def make_job(

@@ -27,6 +27,8 @@ from jobcore.jobs._new cimport NewJobInfo
 from jobcore.jobs._returned cimport ReturnJobInfo
 from jobcore.memory._index cimport JobIndex, queue_view, read_fence, read_id
 
+import asyncio
+import inspect
 import time
 from collections.abc import Coroutine
 
@@ -373,3 +375,11 @@ cdef object run_complete(Call* call):
 
 cdef object run_info(Call* call):
     return (<MemoryCalls>call.owner).find_one(<object>call.first)
+
+
+# What they return is a coroutine, so tools that ask beforehand shall hear so.
+for _verb in (MemoryCalls.push, MemoryCalls.pop, MemoryCalls.heartbeat, MemoryCalls.complete, MemoryCalls.info):
+    if hasattr(inspect, "markcoroutinefunction"):
+        inspect.markcoroutinefunction(_verb)
+    else:
+        _verb._is_coroutine = asyncio.coroutines._is_coroutine
