@@ -70,7 +70,7 @@ def refused_by_checkers(job: NewJobInfo, popped: JobInfo, storage: MemoryStorage
     popped.retry_count = 1  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]
     NewJobInfo("name", None, "queue")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     NewJobInfo("name", backoff=2)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-    JobInfo("name")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    JobInfo("name")  # type: ignore[call-arg, arg-type]  # pyright: ignore[reportCallIssue]
     storage.push_nowait(popped)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     asyncio.run(storage.push(popped))  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     storage.complete_nowait(popped)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
