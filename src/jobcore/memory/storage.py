@@ -146,7 +146,7 @@ class MemoryStorage(MemoryCalls):
     async def _take_breath(self) -> None:
         if self._breaths.take(_now()):
             await asyncio.sleep(0)
-        self.breathe_at = self._breaths.next_at
+        self.breathe_at: int = self._breaths.next_at
 
     def _put_back(self, returned: ReturnJobInfo) -> bool:
         """Complete what neither succeeded nor is dead; whether the job was removed."""
