@@ -29,6 +29,7 @@ cdef int fill_job(
     object last_error,
 ) except -1
 
+
 @cython.locals(job=JobInfo)
 cpdef JobInfo make_job(
     JobSpec source,
