@@ -140,6 +140,18 @@ run-benchmarks: build $(VENV)/.group-bench
 	build/bench/csrc/bench/bench_index $(bench_sizes) > build/bench/core.json
 	$(bin)/python -m bench.report build/bench/python.json build/bench/core.json $(bench_into)
 
+.PHONY: bench-instructions
+bench-instructions: ## count instructions against bench/instructions.json, which UPDATE=1 rewrites; needs Valgrind
+	$(MAKE) --no-print-directory count-instructions VENV=$(VENV)-bench INSTALL='$(bench_install)'
+
+# Symbols tell one part from another.
+bench_install := --editable . -Cbuild-dir=build/bench-python -Cinstall.strip=false -Ccmake.define.CMAKE_CXX_FLAGS=-g
+
+.PHONY: count-instructions
+count-instructions: export JOBCORE_IMPLEMENTATION = cpp
+count-instructions: build
+	$(bin)/python -m bench.instructions $(if $(UPDATE),--update)
+
 .PHONY: wheel
 wheel: $(VENV)/.group-wheel ## an sdist, and a wheel made from it, into dist/
 	JOBCORE_BUILD_EXTENSION=1 $(bin)/python -m build
