@@ -13,9 +13,9 @@ invariant. For each waitlist with a waiter, at every moment at least one of thes
     (c) the turn is out: one waiter was woken and has not run yet.
 
 A look asks the index how long it is until something can be popped. If it is now, it gives the turn to the first waiter
-(c); otherwise it sets the alarm (a). All of it runs in one piece on the loop, between any two looks of which the index
-may change only through the events below. They are all that can make (a) false, and each calls for a look after it
-changed the index:
+(c); otherwise it sets the alarm (a). No other callback of the loop runs in the middle of it, and between any two looks
+the index may change only through the events below. They are all that can make (a) false, and each calls for a look
+after it changed the index:
 
     - a push or a put-back: `Waitlists.changed`, from whatever thread;
     - the alarm itself, when it goes off;
@@ -27,6 +27,13 @@ A pop by somebody who does not wait, a heartbeat and a removal only postpone wha
 goes off early looks and is set again. (A pop shortens the wait by a new lease, but what it took had become poppable
 before: a look for it is under way, the turn for it is out, or the alarm for it is set, and each ends in a look that
 sees the lease.)
+
+What does run in the middle of everything here is a finalizer or a signal handler, and with them a push, or the end of
+a pop that the garbage collector finds or Ctrl-C cancels. A look that is called for in the middle of another is not
+taken: the outer one is repeated, for what it saw may be out of date. A turn counts only while whoever has it stands in
+the line, and `wait` gives it back only when it can be given anew. (A pop must be collected, if at all, on the thread of
+its loop, and a signal handler that Python runs while the loop sleeps does not end the sleep: for that,
+`loop.add_signal_handler` is there.)
 
 Registration comes before the check: a waiter enters its waitlist, then tries to pop, then waits. A push that the check
 does not see takes the index's lock after it, so it sees the waitlist. The loop's other waiters cost nothing: one turn
@@ -41,6 +48,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from asyncio import InvalidStateError
 from asyncio import _get_running_loop as running_loop
 from typing import TYPE_CHECKING
 
@@ -65,17 +73,18 @@ class LoopAlarm:
     def set(self, seconds: float) -> None:
         """Ring once, after so many seconds, unless it rings earlier anyway."""
         when = self._loop.time() + seconds
-        if self._handle is not None:
-            if self._handle.when() <= when:
+        handle = self._handle
+        if handle is not None:
+            if handle.when() <= when:
                 return
-            self._handle.cancel()
+            handle.cancel()
         self._handle = self._loop.call_at(when, self._go_off)
 
     def cancel(self) -> None:
         """Do not ring."""
-        if self._handle is not None:
-            self._handle.cancel()
-            self._handle = None
+        handle, self._handle = self._handle, None
+        if handle is not None:
+            handle.cancel()
 
     def _go_off(self) -> None:
         self._handle = None
@@ -98,9 +107,9 @@ class TimerAlarm:
 
     def cancel(self) -> None:
         """Do not ring."""
-        if self._task is not None:
-            self._task.cancel()
-            self._task = None
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
 
     async def _race(self, seconds: float) -> None:
         try:
@@ -118,6 +127,13 @@ class Waiter:
     def __init__(self, woken: Future[None]) -> None:
         self.woken = woken
 
+    def wake(self) -> None:
+        """Wake it, unless it was woken or cancelled before, maybe this very moment."""
+        try:  # noqa: SIM105  (suppress() costs more than the rest)
+            self.woken.set_result(None)
+        except InvalidStateError:
+            pass
+
 
 class Waitlist:
     """The pops that wait on one queue in one event loop, first come first served."""
@@ -128,6 +144,8 @@ class Waitlist:
         self._waiters: dict[Waiter, None] = {}
         self._turn: Waiter | None = None
         self._look_is_called = False
+        self._looks = False
+        self._looks_again = False
         self._alarm = LoopAlarm(loop, self.look) if timer is None else TimerAlarm(loop, self.look, timer)
 
     def enter(self) -> Waiter:
@@ -138,46 +156,55 @@ class Waitlist:
 
     async def wait(self, waiter: Waiter) -> None:
         """Wait for the turn. The place in the line stays the same from one wait to the next."""
-        if self._turn is waiter:
-            self._turn = None
         if waiter.woken.done():
             waiter.woken = self.loop.create_future()
+        if self._turn is waiter:
+            self._turn = None
         self.look()
         await waiter.woken
 
     def leave(self, waiter: Waiter) -> bool:
         """Leave the line; whether nobody is left in it."""
         self._waiters.pop(waiter, None)
+        self._looks_again = True
         if self.loop.is_closed():
             return not self._waiters
         if not self._waiters:
             self._alarm.cancel()
             return True
         if self._turn is waiter:
-            self._turn = None
             self.look()
         return False
 
     def look(self) -> None:
         """Give the turn to the first waiter if something can be popped; set the alarm if something is on its way."""
         self._look_is_called = False
-        if self._turn is not None:
+        if self._looks:
+            self._looks_again = True
             return
-        # Whoever was cancelled is on the way out.
-        waiter = next(iter(self._waiters), None)
-        while waiter is not None and waiter.woken.done():
-            del self._waiters[waiter]
-            waiter = next(iter(self._waiters), None)
-        if waiter is None:
-            return
-        seconds = self._until_next()
-        if seconds is None:
-            self._alarm.cancel()
-        elif seconds > 0:
-            self._alarm.set(min(seconds, LONGEST_ALARM))
-        else:
-            self._turn = waiter
-            waiter.woken.set_result(None)
+        self._looks = True
+        self._looks_again = False
+        try:
+            if self._turn in self._waiters:
+                return
+            # Whoever was cancelled is on the way out.
+            while (waiter := next(iter(self._waiters), None)) is not None and waiter.woken.done():
+                self._waiters.pop(waiter, None)
+            if waiter is None:
+                self._alarm.cancel()
+                return
+            seconds = self._until_next()
+            if seconds is None:
+                self._alarm.cancel()
+            elif seconds > 0:
+                self._alarm.set(min(seconds, LONGEST_ALARM))
+            else:
+                self._turn = waiter
+                waiter.wake()
+        finally:
+            self._looks = False
+            if self._looks_again:
+                self.look()
 
     def call_look(self) -> bool:
         """Have a look taken, from any thread; False if the loop is closed and no look will be."""
@@ -197,9 +224,8 @@ class Waitlist:
 
     def wake_all(self) -> None:
         """Wake every waiter, whatever there is to pop."""
-        for waiter in self._waiters:
-            if not waiter.woken.done():
-                waiter.woken.set_result(None)
+        for waiter in tuple(self._waiters):
+            waiter.wake()
 
 
 class Waitlists:
@@ -213,17 +239,21 @@ class Waitlists:
         # Reentrant, since the garbage collector may end a forgotten pop, which leaves, wherever memory is allocated.
         self._lock = threading.RLock()
 
-    def join(self, queue: str) -> Waitlist:
-        """The waitlist of this queue in the running loop."""
+    def join(self, queue: str) -> tuple[Waitlist, Waiter]:
+        """Join the line of this queue in the running loop."""
         loop = asyncio.get_running_loop()
         with self._lock:
-            waitlists = self.by_queue.get(queue, ())
-            for waitlist in waitlists:
+            for waitlist in self.by_queue.get(queue, ()):
                 if waitlist.loop is loop:
-                    return waitlist
-            waitlist = Waitlist(loop, lambda: self._until_next(queue), self._timer)
-            self.by_queue[queue] = (*waitlists, waitlist)
-            return waitlist
+                    break
+            else:
+                waitlist = Waitlist(loop, lambda: self._until_next(queue), self._timer)
+            waiter = waitlist.enter()
+            # After that, since the last of those who waited may have been collected, and the waitlist dropped.
+            others = self.by_queue.get(queue, ())
+            if waitlist not in others:
+                self.by_queue[queue] = (*others, waitlist)
+            return waitlist, waiter
 
     def drop(self, queue: str, waitlist: Waitlist) -> None:
         """Forget a waitlist that nobody waits in."""

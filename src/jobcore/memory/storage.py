@@ -198,8 +198,7 @@ class MemoryStorage(MemoryCalls):
     async def _wait_for(self, queue: str, take: Callable[[], T | None]) -> T:
         """Wait until `take` finds something."""
         queue = check_queue(queue)
-        waitlist = self._waiting.join(queue)
-        waiter = waitlist.enter()
+        waitlist, waiter = self._waiting.join(queue)
         try:
             while True:
                 found = take()
