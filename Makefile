@@ -139,6 +139,7 @@ run-benchmarks: build $(VENV)/.group-bench
 		--benchmark-json=build/bench/python.json $(PYTEST_ARGS)
 	build/bench/csrc/bench/bench_index $(bench_sizes) > build/bench/core.json
 	$(bin)/python -m bench.report build/bench/python.json build/bench/core.json $(bench_into)
+	$(if $(BENCH_SMOKE),$(bin)/python -m bench.soak --seconds 1 --interval 1)
 
 .PHONY: bench-instructions
 bench-instructions: ## count instructions against bench/instructions.json, which UPDATE=1 rewrites; needs Valgrind
@@ -151,6 +152,12 @@ bench_install := --editable . -Cbuild-dir=build/bench-python -Cinstall.strip=fal
 count-instructions: export JOBCORE_IMPLEMENTATION = cpp
 count-instructions: build
 	$(bin)/python -m bench.instructions $(if $(UPDATE),--update)
+
+SECONDS ?= 60
+
+.PHONY: soak
+soak: build ## everything at once on one storage for SECONDS: nothing lost, nothing done twice, no growth
+	$(bin)/python -m bench.soak --seconds $(SECONDS)
 
 .PHONY: wheel
 wheel: $(VENV)/.group-wheel ## an sdist, and a wheel made from it, into dist/
