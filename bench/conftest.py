@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import pytest
@@ -65,7 +64,7 @@ def loop() -> Iterator[None]:
 
 def pytest_benchmark_update_machine_info(machine_info: dict[str, Any]) -> None:
     """What the numbers depend on, beside what pytest-benchmark writes down by itself."""
-    machine_info["jobcore"] = f"{version('jobcore')}, {IMPLEMENTATION}"
+    machine_info["jobcore"] = IMPLEMENTATION
     machine_info["load"] = LOAD
 
 

@@ -99,7 +99,8 @@ def page(run: Run) -> str:
     return f"""# Benchmarks
 
 Written by `make bench`. Times are for one operation, over the rounds of one run; "middle half" is from the first to the
-third quartile. Ratios are to a reference in the same run, and say more than the times do.
+third quartile. Ratios are to a reference in the same run, and say more than the times do. What no other work on the
+machine can blur is counted in [instructions](instructions.md).
 
 {environment}
 

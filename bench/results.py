@@ -78,9 +78,10 @@ def _ratio(row: Row, rows: list[Row]) -> float | None:
 
 
 def _environment(document: dict[str, Any]) -> dict[str, str]:
-    machine = document["machine_info"]
+    machine, commit = document["machine_info"], document["commit_info"]
+    changed = ", with changes" if commit.get("dirty") else ""
     return {
-        "jobcore": machine["jobcore"],
+        "jobcore": f"{machine['jobcore']}, commit {str(commit.get('id'))[:9]}{changed}",
         "Python": f"{machine['python_implementation']} {machine['python_version']} ({machine['python_compiler']})",
         "machine": f"{machine['cpu'].get('brand_raw', 'unknown')}, {machine['machine']}, {machine['system']}",
         "CPUs": str(machine["cpu"]["count"]),
