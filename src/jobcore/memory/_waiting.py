@@ -10,7 +10,7 @@ invariant. For each waitlist with a waiter, at every moment at least one of thes
     (a) nothing can be popped, and if something is on its way (a due time, a lease that runs out), the alarm is set for
         that moment or an earlier one, though never further than `LONGEST_ALARM` ahead;
     (b) a look (`look`) is under way: called for, and not yet run;
-    (c) the turn is out: one waiter was woken and has not run yet.
+    (c) the turn is out: the first waiter was woken, or cancelled, and has not run yet.
 
 A look asks the index how long it is until something can be popped. If it is now, it gives the turn to the first waiter
 (c); otherwise it sets the alarm (a). No other callback of the loop runs in the middle of it, and between any two looks
@@ -30,14 +30,15 @@ sees the lease.)
 
 What does run in the middle of everything here is a finalizer or a signal handler, and with them a push, or the end of
 a pop that the garbage collector finds or Ctrl-C cancels. A look that is called for in the middle of another is not
-taken: the outer one is repeated, for what it saw may be out of date. A turn counts only while whoever has it stands in
-the line, and `wait` gives it back only when it can be given anew. (A pop must be collected, if at all, on the thread of
-its loop, and a signal handler that Python runs while the loop sleeps does not end the sleep: for that,
-`loop.add_signal_handler` is there.)
+taken: the outer one is repeated, for what it saw may be out of date; so it is when a waiter leaves in the middle of it,
+who may be the one that it is about to wake. (A pop must be collected, if at all, on the thread of its loop, and a
+signal handler that Python runs while the loop sleeps does not end the sleep: for that, `loop.add_signal_handler` is
+there.)
 
 Registration comes before the check: a waiter enters its waitlist, then tries to pop, then waits. A push that the check
-does not see takes the index's lock after it, so it sees the waitlist. The loop's other waiters cost nothing: one turn
-is out at a time, a push makes one look, and a look wakes at most one, so there is no wake-up beyond one a push.
+does not see takes the index's lock after it, so it sees the waitlist; so does a closing, which no look would show. The
+loop's other waiters cost nothing: one turn is out at a time, a push makes one look, and a look wakes at most one, so
+there is no wake-up beyond one a push.
 
 A loop that was closed while a pop waited on it never runs again. Its waitlist is dropped at the next change of the
 queue; since each loop has a waitlist of its own, nobody else waits for it, and a loop that is blocked keeps no job from
@@ -50,6 +51,7 @@ import asyncio
 import threading
 from asyncio import InvalidStateError
 from asyncio import _get_running_loop as running_loop
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -142,7 +144,6 @@ class Waitlist:
         self.loop = loop
         self._until_next = until_next
         self._waiters: dict[Waiter, None] = {}
-        self._turn: Waiter | None = None
         self._look_is_called = False
         self._looks = False
         self._looks_again = False
@@ -158,8 +159,6 @@ class Waitlist:
         """Wait for the turn. The place in the line stays the same from one wait to the next."""
         if waiter.woken.done():
             waiter.woken = self.loop.create_future()
-        if self._turn is waiter:
-            self._turn = None
         self.look()
         await waiter.woken
 
@@ -172,7 +171,7 @@ class Waitlist:
         if not self._waiters:
             self._alarm.cancel()
             return True
-        if self._turn is waiter:
+        if waiter.woken.done():
             self.look()
         return False
 
@@ -185,13 +184,11 @@ class Waitlist:
         self._looks = True
         self._looks_again = False
         try:
-            if self._turn in self._waiters:
-                return
-            # Whoever was cancelled is on the way out.
-            while (waiter := next(iter(self._waiters), None)) is not None and waiter.woken.done():
-                self._waiters.pop(waiter, None)
+            waiter = next(iter(self._waiters), None)
             if waiter is None:
                 self._alarm.cancel()
+                return
+            if waiter.woken.done():
                 return
             seconds = self._until_next()
             if seconds is None:
@@ -199,7 +196,6 @@ class Waitlist:
             elif seconds > 0:
                 self._alarm.set(min(seconds, LONGEST_ALARM))
             else:
-                self._turn = waiter
                 waiter.wake()
         finally:
             self._looks = False
@@ -275,8 +271,5 @@ class Waitlists:
         with self._lock:
             waitlists = [waitlist for group in self.by_queue.values() for waitlist in group]
         for waitlist in waitlists:
-            if not waitlist.loop.is_closed():
-                try:
-                    waitlist.loop.call_soon_threadsafe(waitlist.wake_all)
-                except RuntimeError:  # closed this very moment
-                    continue
+            with suppress(RuntimeError):  # its loop is closed
+                waitlist.loop.call_soon_threadsafe(waitlist.wake_all)
