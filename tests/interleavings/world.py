@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
 LONGEST_ALARM = 10_000_000
 MANY_RINGS = 60
+MANY_STEPS = 2000
 
 
 class Broken(AssertionError):
@@ -250,6 +251,7 @@ class World:
         return step
 
     def _perform(self, step: _Step, base: _Step | None = None) -> None:
+        self._expect(len(self.log) < MANY_STEPS, "it goes on and on")
         self.log.append(step.name if base is None else f"{step.name}, in the middle of: {base.name}")
         before = running_loop()
         set_running_loop(base.loop if base is not None and step.where == INTERRUPT else step.loop)
@@ -295,7 +297,9 @@ class World:
             self._expect(len(loop.timers()) <= most, "more timers than queues on which somebody waits")
             # Each wake-up ends in a job that is handed out, to that waiter or to whoever was faster.
             self._expect(loop.wakes <= self._deliveries.total() + self.excuses, "more wake-ups than jobs")
-        self._expect(self.stale or not any(one.loop.is_closed() for one in self._lists()), "a closed loop is kept")
+        lists = [one for lists in self.waitlists.by_queue.values() for one in lists]
+        self._expect(len(lists) == len(set(lists)), "a waitlist is there twice")
+        self._expect(self.stale or not any(one.loop.is_closed() for one in lists), "a closed loop is kept")
         if any(pop.task is None for pop in waiting):
             return
         if self.closed:
@@ -337,7 +341,7 @@ class World:
         self.quiet()
         self.stale = False
         self.check()
-        self._expect(not self._lists(), "a waitlist is left behind")
+        self._expect(not self.waitlists.by_queue, "a waitlist is left behind")
         self._check_jobs()
 
     def forget(self, pop: Pop) -> None:
@@ -361,9 +365,6 @@ class World:
             job = self.storage.info_nowait(job_id)
             delivered = sum(count for (of, _), count in self._deliveries.items() if of == job_id)
             self._expect(job is None or job.delivery_count == delivered, "somebody took a job and had nothing of it")
-
-    def _lists(self) -> list[Any]:
-        return [one for lists in self.waitlists.by_queue.values() for one in lists]
 
     def _expect(self, holds: bool, broken: str) -> None:  # noqa: FBT001
         if not holds:
