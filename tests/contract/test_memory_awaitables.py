@@ -112,7 +112,8 @@ def test_one_that_waits_when_its_loop_is_gone_is_forgotten() -> None:
     storage = MemoryStorage()
     loop = asyncio.new_event_loop()
     task = loop.create_task(storage.pop("default", ALICE))
-    loop.run_until_complete(asyncio.sleep(0.01))
+    while not storage._waiting.by_queue:
+        loop.run_until_complete(asyncio.sleep(0))
     loop.close()
     task._log_destroy_pending = False  # type: ignore[attr-defined]
     del task, loop

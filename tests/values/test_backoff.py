@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -12,9 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobcore import Exponential, InvalidJob, JobInfo, Linear, NewJobInfo
-
-if TYPE_CHECKING:
-    from jobcore.jobs import Backoff
+from jobcore.jobs import Backoff
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 
@@ -96,3 +94,15 @@ def test_numbers_that_are_no_rest_are_refused(wrong: Any) -> None:
             Exponential(2, cap=wrong)
     with pytest.raises(InvalidJob):
         Exponential(2, jitter=1.1)
+
+
+def test_a_backoff_of_ones_own_is_refused_since_no_job_could_carry_it() -> None:
+    class Mine(Backoff):
+        def delay(self, attempt: int) -> float:
+            return float(attempt)
+
+    with pytest.raises(InvalidJob, match="backoff"):
+        NewJobInfo("job", backoff=Mine())
+    nothing: Any = Backoff
+    with pytest.raises(TypeError):
+        nothing()

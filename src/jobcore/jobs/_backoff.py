@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -31,14 +32,14 @@ def _text(**numbers: float | None) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Backoff:
+class Backoff(ABC):
     """Base of `Linear` and `Exponential`. `text` is the backoff as JSON, which is how a job carries it."""
 
     text: str = field(init=False, repr=False, compare=False)
 
+    @abstractmethod
     def delay(self, attempt: int) -> float:
         """Seconds to rest before the retry number `attempt`, from 1."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True, slots=True, init=False)

@@ -8,7 +8,6 @@ from jobcore.jobs._returned cimport ReturnJobInfo, make_return
 
 
 @cython.final
-@cython.freelist(64)
 cdef class JobInfo(JobSpec):
     cdef str _last_error
     cdef uint64_t _high
@@ -30,23 +29,11 @@ cdef int fill_job(
 ) except -1
 
 
-@cython.locals(job=JobInfo)
-cpdef JobInfo make_job(
-    JobSpec source,
-    uint64_t high,
-    uint64_t low,
-    int64_t due,
-    uint32_t retry_count,
-    uint32_t delivery_count,
-    uint32_t lost_count,
-    str error,
-)
-
-
 @cython.locals(job=JobInfo, before=JobInfo)
 cpdef JobInfo stored(
     JobSpec handle, uint64_t high, uint64_t low, int64_t due, uint32_t delivery_count, uint32_t lost_count
 )
 
 
+@cython.locals(again=JobInfo)
 cpdef JobInfo retried(JobInfo job, int64_t now, object delay, str error)

@@ -187,19 +187,22 @@ class JobInfo(JobSpec):
         """The job that `to_json` wrote down; `InvalidJob` where the text is something else."""
         try:
             fields, raw_args = decode_document(text)
-            spec = JobInfo.__new__(JobInfo)
-            fill_spec_from_data(spec, fields, raw_args)
-            return JobInfo.from_new(
-                spec,
+            job = JobInfo.__new__(JobInfo)
+            fill_spec_from_data(job, fields, raw_args)
+            fill_job(
+                job,
                 UUID(fields["id"]),
                 datetime.fromisoformat(fields["next_queue"]),
-                last_error=fields["last_error"],
-                **{count: fields[count] for count in COUNTS},
+                fields["retry_count"],
+                fields["delivery_count"],
+                fields["lost_count"],
+                fields["last_error"],
             )
         except InvalidJob:
             raise
         except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
             raise InvalidJob("JSON", f"is not a JobInfo: {error!r}") from error
+        return job
 
     def _key(self) -> tuple[Any, ...]:
         counts = (self._retry_count, self._delivery_count, self._lost_count)
@@ -238,34 +241,10 @@ def fill_job(
     job._last_error = None if last_error is None else check_error(last_error)
 
 
-def make_job(
-    source: JobSpec,
-    high: int,
-    low: int,
-    due: int,
-    retry_count: int,
-    delivery_count: int,
-    lost_count: int,
-    error: str | None,
-) -> JobInfo:
-    """What `source` is about, with parts that were checked before; the id in halves."""
-    job = JobInfo.__new__(JobInfo)
-    copy_spec(job, source)
-    job._high = high
-    job._low = low
-    job._due = due
-    job._retry_count = retry_count
-    job._delivery_count = delivery_count
-    job._lost_count = lost_count
-    job._last_error = error
-    return job
-
-
 def stored(
     handle: NewJobInfo | JobInfo, high: int, low: int, due: int, delivery_count: int, lost_count: int
 ) -> JobInfo:
     """The job that an index keeps under `handle`: a `NewJobInfo` at first, the `JobInfo` that was put back later."""
-    # Written out, not by way of `make_job`: every pop comes through here.
     job = JobInfo.__new__(JobInfo)
     copy_spec(job, handle)
     job._high = high
@@ -290,5 +269,7 @@ def retried(job: JobInfo, now: int, delay: int | None, error: str | None) -> Job
     if limit is not None and attempt > limit:
         return None
     rest = job.backoff.delay(attempt) * 1e6 if delay is None else delay
-    counts = (attempt, job._delivery_count, job._lost_count)
-    return make_job(job, job._high, job._low, later(now, rest), *counts, error)
+    again = stored(job, job._high, job._low, later(now, rest), job._delivery_count, job._lost_count)
+    again._retry_count = attempt
+    again._last_error = error
+    return again

@@ -21,7 +21,6 @@ cdef class JobSpec:
 
 
 @cython.final
-@cython.freelist(64)
 cdef class NewJobInfo(JobSpec):
     cdef bytes _id
     cdef int64_t _moment

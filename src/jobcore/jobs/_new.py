@@ -16,7 +16,7 @@ from uuid import UUID
 from jobcore._json import decode, decode_document, encode, encode_document
 from jobcore._time import MICROSECOND, later, to_datetime
 from jobcore.errors import InvalidJob, InvalidJobType
-from jobcore.jobs._backoff import Backoff, Exponential, backoff_from_text
+from jobcore.jobs._backoff import Backoff, Exponential, Linear, backoff_from_text
 from jobcore.jobs._checks import (
     MAX_COUNT,
     MAX_NAME_BYTES,
@@ -144,7 +144,7 @@ def fill_spec(
     spec._queue = check_queue(queue)
     spec._priority = check_int("priority", priority, -32768, 32767)
     spec._max_retries = _NO_LIMIT if max_retries is None else check_int("max_retries", max_retries, 0, MAX_COUNT)
-    if backoff is not DEFAULT_BACKOFF and not isinstance(backoff, Backoff):
+    if backoff is not DEFAULT_BACKOFF and not isinstance(backoff, (Linear, Exponential)):
         raise InvalidJobType("backoff", "Linear or Exponential", backoff)
     spec._backoff = backoff.text
     spec._heartbeat = check_heartbeat(heartbeat_interval)

@@ -19,21 +19,21 @@ from libcpp cimport bool as cpp_bool
 from libcpp.string_view cimport string_view
 from libcpp.vector cimport vector
 
-from jobcore._core cimport Fence, Id, Job, Popped, Verdict, monotonic_nanoseconds, wall_nanoseconds
+from jobcore._core cimport Fence, Id, Popped, Verdict, monotonic_nanoseconds, wall_nanoseconds
 from jobcore._native cimport id_from_bytes, new_id, uuid_from_halves
 from jobcore.jobs._checks cimport check_int, check_queue, check_uuid
 from jobcore.jobs._job cimport JobInfo, stored
 from jobcore.jobs._new cimport NewJobInfo
 from jobcore.jobs._returned cimport ReturnJobInfo
-from jobcore.memory._index cimport JobIndex, queue_view, read_fence, read_id
+from jobcore.memory._index cimport JobIndex, queue_view, read_delivery, read_fence, read_id
 
 import asyncio
 import inspect
 import time
 from collections.abc import Coroutine
 
-from jobcore.errors import InvalidJobType, LeaseLost, StorageClosed
 from jobcore._native import quicken
+from jobcore.errors import InvalidJobType, LeaseLost, StorageClosed
 from jobcore.jobs._results import RESULTS, Completion, JobResult
 
 cdef extern from "_awaitable.hpp" namespace "jobcore":
@@ -55,7 +55,6 @@ quicken(Completion)
 
 cdef int SUCCESS = RESULTS.index(JobResult.SUCCESS)
 cdef int DEAD = RESULTS.index(JobResult.DEAD)
-cdef int64_t ANY_DELIVERY = -1
 
 
 cdef class MemoryCalls:
@@ -69,8 +68,10 @@ cdef class MemoryCalls:
 
     cdef int64_t wall(self) except? -1:
         if self.clock is None:
-            return wall_nanoseconds() // 1000
-        return <int64_t>self.clock.time_ns() // 1000
+            self.latest_wall = wall_nanoseconds() // 1000
+        else:
+            self.latest_wall = <int64_t>self.clock.time_ns() // 1000
+        return self.latest_wall
 
     cdef int64_t monotonic(self) except? -1:
         if self.clock is None:
@@ -170,7 +171,8 @@ cdef class MemoryCalls:
             id = new_id(wall if self.clock is None else wall_nanoseconds() // 1000)
         else:
             id = id_from_bytes(new._id)
-        self.index.core.get().prefetch(id)
+        with cython.critical_section(self.index):
+            self.index.core.get().prefetch(id)
         job_id = uuid_from_halves(id.high, id.low)
         due = wall if new._when == 0 else new.due_at(wall)
         name = queue_view(new._queue)
@@ -238,9 +240,7 @@ cdef class MemoryCalls:
         self.refuse_if_closed()
         id = read_id("job_id", job_id)
         check_uuid("runner_id", runner_id)
-        read_fence(
-            runner_id, ANY_DELIVERY if delivery is None else check_int("delivery", delivery, 0, 2**31 - 1), &fence
-        )
+        read_fence(runner_id, read_delivery(delivery), &fence)
         monotonic = self.monotonic()
         with cython.critical_section(self.index):
             verdict = self.index.core.get().heartbeat(id, fence, monotonic)
@@ -290,21 +290,9 @@ cdef class MemoryCalls:
         return self.find_one(job_id)
 
     cdef object find_one(self, object job_id):
-        cdef Id id
         cdef Popped found
-        cdef const Job* job
         self.refuse_if_closed()
-        id = read_id("job_id", job_id)
-        with cython.critical_section(self.index):
-            job = self.index.core.get().find(id)
-            if job != NULL:
-                found.id = job.id
-                found.handle = job.handle
-                found.due = job.due
-                found.delivery_count = job.delivery_count
-                found.lost_count = job.lost_count
-                Py_INCREF(<object>found.handle)
-        if job == NULL:
+        if not self.index.look(read_id("job_id", job_id), found):
             return None
         try:
             return describe(found)

@@ -17,9 +17,9 @@ from cython.operator cimport dereference
 from libc.stdint cimport int16_t, int64_t
 from libcpp.vector cimport vector
 
+from jobcore._core cimport Counters, Job, Popped, QueueGauge, Verdict
 from jobcore._native cimport is_uuid, uuid_from_halves, uuid_to_id
 from jobcore.jobs._checks cimport check_int, check_queue, check_uuid
-from jobcore._core cimport Counters, Job, Popped, QueueGauge, Verdict
 
 from jobcore.errors import LeaseLost
 
@@ -186,12 +186,8 @@ cdef class JobIndex:
             moved = self.core.get().rekey(id, rank, moment)
         return moved
 
-    def get(self, job_id):
-        """The job as `pop` returns it, waiting or leased, or None."""
-        cdef Id id
-        cdef Popped found
+    cdef cpp_bool look(self, const Id& id, Popped& found) noexcept:
         cdef const Job* job
-        id = read_id("job_id", job_id)
         with cython.critical_section(self):
             job = self.core.get().find(id)
             if job != NULL:
@@ -201,7 +197,12 @@ cdef class JobIndex:
                 found.delivery_count = job.delivery_count
                 found.lost_count = job.lost_count
                 Py_INCREF(<object>found.handle)
-        if job == NULL:
+        return job != NULL
+
+    def get(self, job_id):
+        """The job as `pop` returns it, waiting or leased, or None."""
+        cdef Popped found
+        if not self.look(read_id("job_id", job_id), found):
             return None
         try:
             return facts(found)

@@ -141,7 +141,7 @@ class MemoryStorage(MemoryCalls):
 
     async def _breathe(self, queue: str, runner_id: UUID) -> JobInfo:
         await self._take_breath()
-        return await self._wait(queue, runner_id)
+        return self.pop_nowait(queue, runner_id) or await self._wait(queue, runner_id)
 
     async def _take_breath(self) -> None:
         if self._breaths.take(_now()):
