@@ -1,4 +1,4 @@
-"""Threads and loops on one storage, at the smallest switch interval: every job is handed to one runner, once.
+"""Threads and loops on one storage: every job is handed to one runner, once.
 
 Nothing here depends on time: each test ends when all jobs are done, and the guard only catches what hangs.
 """
@@ -6,7 +6,6 @@ Nothing here depends on time: each test ends when all jobs are done, and the gua
 from __future__ import annotations
 
 import asyncio
-import sys
 import threading
 import time
 from datetime import timedelta
@@ -18,21 +17,13 @@ import pytest
 from jobcore import IMPLEMENTATION, JobResult, LeaseLost, Linear, MemoryStorage, NewJobInfo, StorageClosed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
 PUSHERS = 4
 LOOPS = 4
 RUNNERS_PER_LOOP = 3
 JOBS = 20_000 if IMPLEMENTATION == "cpp" else 1_000  # plain Python looks through all of them at every call
 GUARD = 60
-
-
-@pytest.fixture(autouse=True)
-def smallest_switch_interval() -> Iterator[None]:
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    yield
-    sys.setswitchinterval(before)
 
 
 def in_threads(*targets: Callable[[], None]) -> None:
