@@ -84,6 +84,20 @@ pytest-sanitized: build $(VENV)/.group-test
 	ASAN_OPTIONS=detect_leaks=0 PYTHONMALLOC=malloc JOBCORE_IMPLEMENTATION=cpp \
 	$(bin)/python -m pytest $(PYTEST_ARGS)
 
+PYTHON_FREE_THREADED ?= $(or $(shell command -v python3.14t || command -v python3.13t),build/free-threaded/bin/python3)
+
+build/free-threaded/bin/python3:
+	.ci/free-threaded-python build/free-threaded
+
+# What threads can break; the other tests would say here what they say elsewhere. An older release that has a wheel for
+# this Python serves better than the latest source; msgspec has none for 3.13, nor can it be compiled there.
+.PHONY: free-threaded
+free-threaded: export PIP_PREFER_BINARY = 1
+free-threaded: $(PYTHON_FREE_THREADED) ## tests without the GIL, on a Python that is built if none is there
+	$(MAKE) --no-print-directory test-compiled bench-threads PYTHON='$(abspath $<)' VENV=$(VENV)-free-threaded \
+		INSTALL='--editable . $(if $(findstring 3.13,$(shell $< --version)),--no-deps)' \
+		PYTEST_ARGS='$(addprefix tests/,threads contract faults interleavings values model) $(PYTEST_ARGS)'
+
 FUZZ_SECONDS ?= 60
 
 .PHONY: fuzz
@@ -140,6 +154,7 @@ run-benchmarks: build $(VENV)/.group-bench
 	build/bench/csrc/bench/bench_index $(bench_sizes) > build/bench/core.json
 	$(bin)/python -m bench.report build/bench/python.json build/bench/core.json $(bench_into)
 	$(if $(BENCH_SMOKE),$(bin)/python -m bench.soak --seconds 1 --interval 1)
+	$(if $(BENCH_SMOKE),$(bin)/python -m bench.threads)
 
 .PHONY: bench-instructions
 bench-instructions: ## count instructions against bench/instructions.json, which UPDATE=1 rewrites; needs Valgrind
@@ -158,6 +173,10 @@ SECONDS ?= 60
 .PHONY: soak
 soak: build ## everything at once on one storage for SECONDS: nothing lost, nothing done twice, no growth
 	$(bin)/python -m bench.soak --seconds $(SECONDS)
+
+.PHONY: bench-threads
+bench-threads: build ## two threads on one storage against one thread
+	$(bin)/python -m bench.threads
 
 .PHONY: wheel
 wheel: $(VENV)/.group-wheel ## an sdist, and a wheel made from it, into dist/
