@@ -56,6 +56,25 @@ public:
         }
     }
 
+    /// Pushes the first so many ids, one queue after the other: choices alone take too long to get there.
+    void fill(std::uint64_t jobs) {
+        for (std::uint64_t i = 0; i < jobs; ++i) {
+            insert(nth_id(i), i % rules_.queues, 0, 0, 1);
+        }
+        compare();
+    }
+
+    /// Removes the first so many ids, whoever holds them.
+    void empty(std::uint64_t jobs) {
+        for (std::uint64_t i = 0; i < jobs; ++i) {
+            void* handle = nullptr;
+            void* expected = nullptr;
+            CHECK(index_.remove(nth_id(i), Fence{}, handle) == model_.remove(nth_id(i), Fence{}, expected));
+            CHECK(handle == expected);
+        }
+        compare();
+    }
+
     void step() {
         play(choose());
         compare();
@@ -120,9 +139,13 @@ private:
         const std::int16_t at = priority();
         const Time then = due();
         const Time lease = rules_.extremes && choices_.below(8) == 0 ? latest >> 1 : some_time();
+        insert(id_chosen, queue, at, then, lease);
+    }
+
+    void insert(const Id& id, std::uint64_t queue, std::int16_t priority, Time due, Time lease) {
         void* handle = new_handle();
-        CHECK(index_.insert(id_chosen, names_[queue], at, then, lease, handle) ==
-              model_.insert(id_chosen, queue, at, then, lease, handle));
+        CHECK(index_.insert(id, names_[queue], priority, due, lease, handle) ==
+              model_.insert(id, queue, priority, due, lease, handle));
     }
 
     bool pop(std::uint64_t queue) {

@@ -33,6 +33,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     rules.queues = 1 + bytes.below(30);
     rules.extremes = bytes.below(4) == 0;
     Game game(bytes, rules);
+    const std::uint64_t jobs = 50 * bytes.below(5);  // the id table grows at the 65th, and shrinks again
+    game.fill(jobs);
+    game.empty(jobs == 0 ? 0 : bytes.below(jobs + 1));
     for (progress.step = 1; bytes.next != bytes.end; ++progress.step) {
         game.step();
     }
