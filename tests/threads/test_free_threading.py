@@ -14,7 +14,10 @@ IMPORT_ALL = """
 import importlib, pkgutil, sys
 import jobcore
 for module in pkgutil.walk_packages(jobcore.__path__, "jobcore."):
-    importlib.import_module(module.name)
+    try:
+        importlib.import_module(module.name)
+    except ModuleNotFoundError as missing:  # a dependency, where only the package itself was installed
+        assert not missing.name.startswith("jobcore"), missing
     assert not sys._is_gil_enabled(), module.name
 """
 

@@ -48,6 +48,16 @@ cdef extern from "_awaitable.hpp" namespace "jobcore":
     object call_setup()
     object new_call(const char* name, Verb verb, object owner, PyObject* first, PyObject* second, PyObject* third)
 
+cdef extern from *:
+    """
+    #ifdef Py_GIL_DISABLED
+    #define JOBCORE_HAS_GIL 0
+    #else
+    #define JOBCORE_HAS_GIL 1
+    #endif
+    """
+    const bint HAS_GIL "JOBCORE_HAS_GIL"
+
 Coroutine.register(call_setup())
 
 quicken(JobResult)
@@ -171,7 +181,7 @@ cdef class MemoryCalls:
             id = new_id(wall if self.clock is None else wall_nanoseconds() // 1000)
         else:
             id = id_from_bytes(new._id)
-        with cython.critical_section(self.index):
+        if HAS_GIL:  # without, a lock of its own would cost more than it gains
             self.index.core.get().prefetch(id)
         job_id = uuid_from_halves(id.high, id.low)
         due = wall if new._when == 0 else new.due_at(wall)
