@@ -41,6 +41,22 @@ class InvalidJobType(InvalidJob, TypeError):
         self.args: tuple[Any, ...] = (field, expected, value)
 
 
+class InvalidCall(InvalidJob, TypeError):
+    """Arguments that the function of a job does not take, at the push or, as JSON, at the worker."""
+
+
+class InvalidURL(JobcoreError, ValueError):
+    """A URL that names no storage; `reason` says why."""
+
+    def __init__(self, url: str, reason: str) -> None:
+        super().__init__(url, reason)
+        self.url = url
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.url!r} {self.reason}"
+
+
 class LeaseLost(JobcoreError):
     """The runner does not hold this job (any more): it was popped again, put back, removed, or was never popped."""
 

@@ -1,5 +1,5 @@
 cimport cython
-from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.stdint cimport int16_t, int32_t, int64_t, uint32_t, uint64_t
 
 from jobcore._native cimport uuid_from_halves, uuid_high, uuid_low
 from jobcore.jobs._checks cimport check_duration, check_error, check_int, check_moment, check_result, check_uuid
@@ -37,3 +37,21 @@ cpdef JobInfo stored(
 
 @cython.locals(again=JobInfo)
 cpdef JobInfo retried(JobInfo job, int64_t now, object delay, str error)
+
+
+@cython.locals(job=JobInfo)
+cpdef JobInfo loaded(
+    bytes id,
+    str name,
+    bytes raw_args,
+    str queue,
+    int16_t priority,
+    int32_t max_retries,
+    str backoff,
+    int64_t heartbeat,
+    int64_t due,
+    uint32_t retry_count,
+    uint32_t delivery_count,
+    uint32_t lost_count,
+    str last_error,
+)

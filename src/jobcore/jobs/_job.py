@@ -273,3 +273,37 @@ def retried(job: JobInfo, now: int, delay: int | None, error: str | None) -> Job
     again._retry_count = attempt
     again._last_error = error
     return again
+
+
+def loaded(
+    id: bytes,
+    name: str,
+    raw_args: bytes,
+    queue: str,
+    priority: int,
+    max_retries: int,
+    backoff: str,
+    heartbeat: int,
+    due: int,
+    retry_count: int,
+    delivery_count: int,
+    lost_count: int,
+    last_error: str | None,
+) -> JobInfo:
+    """The job that a storage wrote down in the terms of `spec_key`; it was checked when it was pushed."""
+    job = JobInfo.__new__(JobInfo)
+    job._high = int.from_bytes(id[:8], "big")
+    job._low = int.from_bytes(id[8:], "big")
+    job._name = name
+    job._args = raw_args
+    job._queue = queue
+    job._priority = priority
+    job._max_retries = max_retries
+    job._backoff = backoff
+    job._heartbeat = heartbeat
+    job._due = due
+    job._retry_count = retry_count
+    job._delivery_count = delivery_count
+    job._lost_count = lost_count
+    job._last_error = last_error
+    return job

@@ -128,6 +128,11 @@ class JobSpec:
         """A lease lasts five of these."""
         return timedelta(microseconds=self._heartbeat)
 
+    @property
+    def heartbeat_microseconds(self) -> int:
+        """`heartbeat_interval` in microseconds."""
+        return self._heartbeat
+
 
 def fill_spec(
     spec: JobSpec,

@@ -1,0 +1,54 @@
+"""`open_storage`: a storage by its URL. The one file that knows all of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from jobcore.errors import InvalidURL
+from jobcore.memory import MemoryStorage
+
+if TYPE_CHECKING:
+    from typing import Literal
+
+    from jobcore.sqlite import SqliteStorage
+
+__all__ = ["InvalidURL", "open_storage"]
+
+FORMS = "memory://, sqlite:///relative.db or sqlite:////absolute/path.db"
+
+
+def open_storage(url: str, *, migrate: bool = True) -> MemoryStorage | SqliteStorage:
+    """The storage at this URL: `memory://`, `sqlite:///relative.db` or `sqlite:////absolute/path.db`.
+
+    `sqlite:///jobs.db?synchronous=normal` trades the latest commits at a loss of power for speed. The schema is made or
+    brought up to date at the first call, unless `migrate` is False. Raises `InvalidURL`, a `ValueError`.
+    """
+    if not isinstance(url, str):
+        raise TypeError(f"a URL must be a string, not {type(url).__name__}")
+    scheme, separator, _ = url.partition("://")
+    if not separator:
+        raise InvalidURL(url, f"is no URL of a storage: {FORMS}")
+    if scheme == "memory":
+        if url != "memory://":
+            raise InvalidURL(url, "must be memory:// and no more: there is one kind of memory")
+        return MemoryStorage()
+    if scheme == "sqlite":
+        return _sqlite(url, migrate=migrate)
+    if scheme in {"postgresql", "postgres"}:
+        raise InvalidURL(url, "is a PostgreSQL database, for which this version has no storage yet")
+    raise InvalidURL(url, f"has an unknown scheme: {FORMS}")
+
+
+def _sqlite(url: str, *, migrate: bool) -> SqliteStorage:
+    from jobcore.sqlite import SqliteStorage  # noqa: PLC0415  (who keeps jobs in memory needs no sqlite3)
+
+    parts = urlsplit(url)
+    path = unquote(parts.path.removeprefix("/"))
+    if parts.netloc or not path or parts.fragment:
+        raise InvalidURL(url, "needs three slashes before a relative path and four before an absolute one")
+    options = dict(parse_qsl(parts.query, keep_blank_values=True))
+    synchronous = options.pop("synchronous", "full")
+    if options or synchronous not in {"full", "normal"}:
+        raise InvalidURL(url, "may have one option: ?synchronous=full or ?synchronous=normal")
+    return SqliteStorage(path, synchronous=cast("Literal['full', 'normal']", synchronous), migrate=migrate)

@@ -1,0 +1,391 @@
+"""The writer: one thread, one connection, one transaction for all requests that are there.
+
+Calls from any loop put their requests into the inbox. The thread takes what is there, carries it out in its order
+between one BEGIN IMMEDIATE and one COMMIT, and answers when that is durable. So concurrent calls share the cost of a
+sync, and the slower the disk is, the more of them share it.
+
+Waiting (design, 4.6). A pop joins the line of its queue, and lines are served at the end of a transaction. The thread
+does one thing at a time, so the promise is an argument about what holds between its cycles. For each line, at least
+one of these is true:
+
+    (a) at its last look nothing could be popped, `next_at` is when that changes by itself, and nothing has changed
+        since: not by this connection, and not by another one, or `data_version` differs from what is noted here;
+    (b) the line is touched, and the next cycle, which comes at once, looks at it.
+
+Whatever makes (a) false makes (b) true: a push, a put-back or an undone claim of this connection touches its queue
+(`Tables.changed`), in the cycle that serves the lines; `next_at` is what the sleep of the thread ends at; another
+connection's commit is seen by `data_version`, which is noted before the look and compared every `WATCH` seconds while
+a line is there. A cycle that failed leaves its lines touched, or has ended their pops with an error. Removals,
+heartbeats and claims only put off what `next_at` says, and a look that comes early notes the new time; a line in which
+pops remain after others were served is looked at again, since their leases end some time.
+
+A clock that is not the module `time` cannot be slept by: then the thread looks at it every `GLANCE` seconds.
+"""
+
+from __future__ import annotations
+
+import functools
+import sqlite3
+import threading
+import time
+from contextlib import suppress
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING, Any
+
+from jobcore._durable.lines import Lines
+from jobcore._durable.requests import READING, Answers, Pop, Request, share
+from jobcore._durable.storage import COUNTERS
+from jobcore.errors import JobcoreError, StorageClosed, StorageUnavailable
+from jobcore.sqlite.database import Database, concerns_one, is_busy, patiently
+from jobcore.sqlite.tables import Tables, undoing
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from jobcore.storage import Clock
+
+WATCH: float = 0.025
+GLANCE = 0.005
+LULL = 0.1
+"""Seconds without a request after which the thread has time for the house."""
+
+_MOST_REQUESTS = 1_000
+_VACUUM_EVERY = 256
+
+
+class Writer:
+    """The engine of a `SqliteStorage`."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self.counters: dict[str, int] = dict.fromkeys(COUNTERS, 0)
+        self._database = database
+        self._clock = clock
+        self._inbox: SimpleQueue[Request | None] = SimpleQueue()
+        self._lock = threading.Lock()  # over the start and the end of the thread
+        self._thread: threading.Thread | None = None
+        self._stopped = False
+        # Of the thread alone, from here on.
+        self._closers: list[Request] = []
+        self._closing = False
+        self._lines = Lines()
+        self._tables: Tables | None = None
+        self._version = 0
+        self._counts: dict[str, int] = {}
+        self._written = 0
+        self._vacuums = False
+
+    # From any thread.
+
+    def submit(self, request: Request) -> None:
+        """Carry this out, and answer it."""
+        self._inbox.put(request)
+        if self._thread is None:
+            self._start()
+        if self._stopped:  # a moment ago, maybe after the thread took its last look
+            self._refuse_rest()
+
+    def close(self) -> asyncio.Future[None] | None:
+        """Finish what was submitted, end every pop that waits, and stop; None when it has."""
+        with self._lock:
+            self._stopped |= self._thread is None
+            if self._stopped:
+                return None
+            request = Request("close")
+            self._inbox.put(request)
+            return request.future
+
+    def abandon(self) -> None:
+        """As `close`, and nobody waits for it; called by the garbage collector, wherever it runs, so without a lock."""
+        self._inbox.put(None)
+
+    def _start(self) -> None:
+        with self._lock:
+            if self._thread is None and not self._stopped:
+                self._thread = threading.Thread(target=self._run, name="jobcore-sqlite", daemon=True)
+                self._thread.start()
+
+    # On the thread.
+
+    def _run(self) -> None:
+        try:
+            while not self._closing:
+                self._cycle(self._take(self._rest()))
+            while rest := self._take(0):
+                self._cycle(rest)
+        finally:
+            answers = Answers()
+            for pop in self._lines.pops():
+                answers.add(pop, error=StorageClosed())
+            while self._database.vacuum():
+                continue
+            self._database.close()
+            with self._lock:
+                self._stopped = True
+                for request in self._take(0):
+                    self._refuse(request, answers)
+            for request in self._closers:
+                answers.add(request)
+            answers.deliver()
+
+    def _rest(self) -> float | None:
+        """How long the thread may sleep if no request comes; None for as long as that takes."""
+        if self._lines.touched or self._vacuums:
+            return 0
+        if not self._lines:
+            return LULL if self._written else None
+        if self._clock is not time:
+            return GLANCE
+        next_at = self._lines.next_at()
+        return WATCH if next_at is None else min(WATCH, max(0, (next_at - self._now()) / 1e6))
+
+    def _first(self, seconds: float | None) -> Request | None:
+        """Wait for a request, and meanwhile for a reason to look at the lines. All that an idle storage does."""
+        get, version, known = self._inbox.get, self._database.version, self._version
+        if seconds is None or seconds < WATCH or not self._lines:
+            return get(block=seconds != 0, timeout=seconds)
+        next_at = self._lines.next_at()
+        while next_at is None or self._now() + WATCH * 1e6 <= next_at:
+            with suppress(Empty):
+                return get(timeout=WATCH)
+            if self._written or version() != known:
+                break
+        raise Empty
+
+    def _take(self, seconds: float | None) -> list[Request]:
+        """The requests that are there; wait so long for a first one."""
+        batch: list[Request] = []
+        try:
+            first = self._first(seconds)
+            while first is not None:
+                batch.append(first)
+                if len(batch) == _MOST_REQUESTS:
+                    return batch
+                first = self._inbox.get_nowait()
+            self._closing = True
+        except (Empty, sqlite3.Error, StorageUnavailable):  # the cycle meets the last two itself
+            pass
+        return batch
+
+    def _cycle(self, batch: list[Request]) -> None:
+        """Carry out these requests, and serve the lines that have to be looked at."""
+        answers = Answers()
+        todo = [request for request in batch if not self._received(request, answers)]
+        self._lines.touch_due(self._now())
+        try:
+            if self._lines:
+                self._watch()
+            if todo or self._lines.touched:
+                self._transact(todo, answers)
+            self._keep_house(busy=bool(batch))
+        except Exception as error:  # noqa: BLE001  (whatever it is, those who wait have to know)
+            self._failed(todo, answers, error)
+        for pop in answers.deliver():
+            self._inbox.put(_unclaim(pop))
+
+    def _received(self, request: Request, answers: Answers) -> bool:
+        """Take in what needs no transaction."""
+        if isinstance(request, Pop):
+            self._lines.join(request)
+            return True
+        if request.verb == "close":
+            self._closing = True
+            self._closers.append(request)
+            return True
+        if request.verb == "undo" and (self._lines.leave(request.args[0]) or not request.args[0].taken):
+            answers.add(request)
+            return True
+        return False
+
+    def _opened(self) -> Tables:
+        if self._tables is None or self._database.connection is None:
+            connection = self._database.open()
+            self._tables = Tables(connection, self._now, self._count)
+            self._version = self._database.version()
+            self._lines.touch_all()
+        return self._tables
+
+    def _watch(self) -> None:
+        self._opened()
+        version = self._database.version()
+        if version != self._version:
+            self._version = version
+            self._lines.touch_all()
+            self._database.check()
+
+    def _transact(self, todo: list[Request], answers: Answers) -> None:
+        tables = self._opened()
+        self._database.check()
+        if all(request.verb in READING for request in todo) and not self._looks():
+            for request in todo:
+                self._answer(request, tables, answers)
+            return
+        try:
+            self._commit(todo, answers)
+        except Exception as error:
+            if not concerns_one(error):
+                raise
+            self._one_by_one(todo, answers)
+
+    def _commit(self, todo: list[Request], answers: Answers, *, serves: bool = True) -> None:
+        """All of these in one transaction; only when it is durable, they are answered."""
+        tables = self._opened()
+        self._counts.clear()
+        tables.changed.clear()
+        self._database.begin()
+        touched: set[str] = set()
+        try:
+            results = [(request, self._call(request, tables)) for request in todo]
+            for queue in tables.changed:
+                self._lines.touch(queue)
+            touched |= self._lines.touched
+            served = self._serve_all(tables) if serves else []
+            self._database.commit()
+        except BaseException:
+            self._database.rollback()
+            for queue in touched:  # what was seen there is not so
+                self._lines.touch(queue)
+            raise
+        for name, number in self._counts.items():
+            self.counters[name] += number
+        self._written += 1
+        for request, result in results:
+            answers.add(request, result)
+            if request.verb == "undo":
+                request.args[0].taken = None
+        for pop, jobs, taken in served:
+            self._lines.leave(pop)
+            pop.taken = taken
+            answers.add(pop, jobs)
+
+    def _one_by_one(self, todo: list[Request], answers: Answers) -> None:
+        """The transaction failed, by one of its requests: only that one is to fail."""
+        for request in todo:
+            try:
+                self._commit([request], answers, serves=False)
+            except Exception as error:
+                if not concerns_one(error):
+                    raise
+                answers.add(request, error=_told(error))
+        try:
+            self._commit([], answers)
+        except Exception as error:
+            if not concerns_one(error):
+                raise
+            for pop in self._lines.pops(self._lines.touched):
+                self._lines.leave(pop)
+                answers.add(pop, error=_told(error))
+
+    def _failed(self, todo: list[Request], answers: Answers, error: Exception) -> None:
+        """Nothing of this could be done: tell everybody, and open the database anew for the next."""
+        done = answers.told()
+        pops = self._lines.pops(self._lines.touched)
+        if not is_busy(error.__cause__ or error):
+            pops = self._lines.pops()
+            self._database.close()
+        for request in (*todo, *pops):
+            if request not in done:
+                answers.add(request, error=_told(error))
+        for pop in pops:
+            self._lines.leave(pop)
+
+    def _call(self, request: Request, tables: Tables) -> Any:
+        if request.verb == "gauges":
+            return tables.gauges(), {name: self.counters[name] + self._counts.get(name, 0) for name in COUNTERS}
+        if request.verb == "undo":
+            pop: Pop = request.args[0]
+            tables.undo(pop.taken)
+            tables.changed.add(pop.queue)
+            return None
+        return getattr(tables, request.verb)(*request.args)
+
+    def _answer(self, request: Request, tables: Tables, answers: Answers) -> None:
+        self._counts.clear()
+        answers.add(request, patiently(lambda: self._call(request, tables)))
+
+    def _looks(self) -> bool:
+        """`_look` at all that was touched, until there is something."""
+        return any(patiently(functools.partial(self._look, queue)) for queue in tuple(self._lines.touched))
+
+    def _look(self, queue: str) -> bool:
+        """Whether there is something to do in this queue; if not, note when there will be."""
+        tables = self._opened()
+        next_at = tables.next_at(queue)
+        if tables.is_ready(queue) or (next_at is not None and next_at <= self._now()):
+            return True
+        self._lines[queue].next_at = next_at
+        self._lines.touched.discard(queue)
+        return False
+
+    def _serve_all(self, tables: Tables) -> list[tuple[Pop, list[Any], list[Any]]]:
+        return [served for queue in tuple(self._lines.touched) for served in self._serve(queue, tables)]
+
+    def _serve(self, queue: str, tables: Tables) -> list[tuple[Pop, list[Any], list[Any]]]:
+        """Give the pops that wait on this queue what can be popped."""
+        served: list[tuple[Pop, list[Any], list[Any]]] = []
+        while (first := next(iter(self._lines[queue].pops))).loop.is_closed():
+            self._lines.leave(first)
+            if queue not in self._lines:
+                return []
+        line = self._lines[queue]
+        waiting, wanted = iter(line.pops), line.wanted
+        now = self._now()
+        while wanted:
+            next_at = tables.next_at(queue)
+            if next_at is not None and next_at <= now and not tables.rise(queue, now):
+                return served  # and the queue stays touched: the rest rises in the next transactions
+            rows = tables.first(queue, wanted, now)
+            if not rows:
+                line.next_at = next_at
+                break
+            dealt = share(rows, waiting)
+            claims = [(row, pop.runner) for pop, own in dealt for row in own]
+            jobs = iter(tables.claim(claims, now))
+            for pop, own in dealt:
+                taken = [undoing(row, pop.runner) for row in own]
+                served.append((pop, [next(jobs) for _ in own], taken))
+            wanted -= sum(pop.limit for pop, _ in dealt)
+        self._lines.touched.discard(queue)
+        return served
+
+    def _keep_house(self, *, busy: bool) -> None:
+        """Give back the room of jobs that are gone, while nobody asks for anything else."""
+        if self._written >= _VACUUM_EVERY or ((self._written or self._vacuums) and not busy):
+            self._written = 0
+            self._vacuums = self._database.vacuum()
+
+    def _now(self) -> int:
+        return self._clock.time_ns() // 1000
+
+    def _count(self, name: str, number: int) -> None:
+        self._counts[name] = self._counts.get(name, 0) + number
+
+    def _refuse(self, request: Request, answers: Answers) -> None:
+        if request.verb == "close":
+            answers.add(request)
+        else:
+            answers.add(request, error=StorageClosed())
+
+    def _refuse_rest(self) -> None:
+        answers = Answers()
+        for request in self._take(0):
+            self._refuse(request, answers)
+        answers.deliver()
+
+
+def _told(error: Exception) -> BaseException:
+    """What a caller gets for this: an exception of its own, with the cause chained."""
+    if isinstance(error, StorageUnavailable):
+        told = StorageUnavailable(error.reason)
+        told.__cause__ = error.__cause__
+    elif isinstance(error, sqlite3.Error):
+        told = StorageUnavailable(str(error))
+        told.__cause__ = error
+    else:
+        return error if isinstance(error, JobcoreError | MemoryError) else RuntimeError(f"bug: {error!r}")
+    return told
+
+
+def _unclaim(pop: Pop) -> Request:
+    undo = Request.__new__(Request)
+    undo.verb, undo.args, undo.loop, undo.future = "undo", (pop,), pop.loop, pop.future
+    return undo
