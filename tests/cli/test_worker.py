@@ -1,0 +1,128 @@
+"""`jobcore worker` in a process of its own: signals, logs, and how it ends."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.cli.shell import Shell
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there, no signal comes to one process alone")
+
+# The app has its jobs from its own lifespan: the storage lives in the worker's process.
+MODULE = """
+    import asyncio, time
+    from contextlib import asynccontextmanager
+    from jobcore import App, JobContext, MemoryStorage
+
+    storage = MemoryStorage()
+
+    @asynccontextmanager
+    async def lifespan(app):
+        await start.push()
+        yield
+        print("stats", storage.stats().running, storage.stats().returned, flush=True)
+
+    app = App(storage, lifespan=lifespan)
+
+    @app.job
+    async def start() -> None:
+        for number in range(10):
+            await work.push(number)
+
+    @app.job
+    async def work(number: int) -> None:
+        if number == 9:
+            print("all run", flush=True)
+        await asyncio.sleep(3600)
+
+    hanging = App(MemoryStorage(), lifespan=lambda app: pushed(app, "hang"))
+    blocking = App(MemoryStorage(), lifespan=lambda app: pushed(app, "block"))
+    failing = App(MemoryStorage(), lifespan=lambda app: pushed(app, "fail"))
+
+    @asynccontextmanager
+    async def pushed(app, name):
+        await app.jobs[name].push()
+        yield
+
+    @hanging.job
+    def hang() -> None:
+        print("hangs", flush=True)
+        time.sleep(3600)
+
+    @blocking.job
+    async def block() -> None:
+        print("hangs", flush=True)
+        time.sleep(3600)
+
+    @failing.job(max_retries=0)
+    async def fail(ctx: JobContext) -> None:
+        ctx.logger.warning("at work")
+        raise ValueError("broken")
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_hands_the_jobs_back_and_ends_with_0(shell: Shell, number: signal.Signals) -> None:
+    shell.write("module.py", MODULE)
+    with shell.start("worker", "module:app", "-q", "default=20", "--grace", "0.1") as worker:
+        worker.until("all run")
+        worker.signal(number)
+        code, output = worker.end()
+    assert 0 == code, output
+    assert "stats 0 10\n" in output, "none is left leased"
+    assert "Traceback" not in output
+
+
+def test_a_second_signal_does_not_wait_for_the_grace(shell: Shell) -> None:
+    shell.write("module.py", MODULE)
+    with shell.start("worker", "module:app", "-q", "default=20", "--grace", "3600") as worker:
+        worker.until("all run")
+        worker.signal(signal.SIGTERM)
+        worker.until("stopping, with 3600 s for what runs")
+        worker.signal(signal.SIGTERM)
+        code, output = worker.end()
+    assert 0 == code, output
+    assert "stats 0 10\n" in output
+
+
+@pytest.mark.parametrize("app", ["hanging", "blocking"])
+def test_what_hangs_does_not_hold_up_the_end(shell: Shell, app: str) -> None:
+    shell.write("module.py", MODULE)
+    with shell.start("worker", f"module:{app}", "--grace", "0.1") as worker:
+        worker.until("hangs")
+        worker.signal(signal.SIGTERM)
+        code, output = worker.end()
+    assert 0 == code, output
+
+
+def test_logs_are_lines_of_json_for_those_who_ask(shell: Shell) -> None:
+    shell.write("module.py", MODULE)
+    with shell.start("worker", "module:failing", "--log-format", "json") as worker:
+        lines = [json.loads(line) for line in worker.until("is dead").splitlines()]
+        worker.signal(signal.SIGTERM)
+        assert 0 == worker.end()[0]
+    own = next(line for line in lines if line["message"] == "at work")
+    assert ("warning", "jobcore.job", "fail", "default", 1) == (
+        own["level"],
+        own["logger"],
+        own["job_name"],
+        own["queue"],
+        own["delivery"],
+    )
+    assert "ValueError: broken" in lines[-1]["traceback"]
+
+
+def test_logs_are_short_lines_without_colours_elsewhere(shell: Shell) -> None:
+    shell.write("module.py", MODULE)
+    with shell.start("worker", "module:failing") as worker:
+        output = worker.until("ValueError: broken\n")
+        worker.signal(signal.SIGTERM)
+        assert 0 == worker.end()[0]
+    assert "\x1b" not in output
+    assert "error   job fail" in output
