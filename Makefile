@@ -43,8 +43,8 @@ build: $(VENV)/.installed ## build the package into the environment
 # ---- using it
 
 .PHONY: demo
-demo: build $(VENV)/.group-demo ## hash the standard library, or DIRECTORY=/some/path, with background jobs
-	$(bin)/python examples/hash_directory.py $(if $(DIRECTORY),'$(DIRECTORY)')
+demo: build $(VENV)/.group-demo ## index the standard library, or DIRECTORY=/some/path, with background jobs
+	$(bin)/jobcore demo $(if $(DIRECTORY),'$(DIRECTORY)')
 
 # ---- testing it
 
@@ -62,6 +62,13 @@ test-pure: ## the tests on a wheel without extension modules
 .PHONY: test-compiled
 test-compiled: export JOBCORE_IMPLEMENTATION = cpp
 test-compiled: pytest ## the tests on the compiled package
+
+KILLS ?= 200
+
+.PHONY: crash
+crash: export KILLS := $(KILLS)
+crash: build $(VENV)/.group-test ## kill processes at work KILLS times, and see that no job was lost or had two holders
+	$(bin)/python -m pytest tests/durable/test_a_killed_process_loses_nothing.py
 
 .PHONY: pytest
 pytest: build $(VENV)/.group-test $(VENV)/.group-demo
@@ -96,7 +103,7 @@ free-threaded: export PIP_PREFER_BINARY = 1
 free-threaded: $(PYTHON_FREE_THREADED) ## tests without the GIL, on a Python that is built if none is there
 	$(MAKE) --no-print-directory test-compiled bench-threads PYTHON='$(abspath $<)' VENV=$(VENV)-free-threaded \
 		INSTALL='--editable . $(if $(findstring 3.13,$(shell $< --version)),--no-deps)' \
-		PYTEST_ARGS='$(addprefix tests/,threads contract faults interleavings values model) $(PYTEST_ARGS)'
+		PYTEST_ARGS='$(addprefix tests/,threads contract faults interleavings values model app worker) $(PYTEST_ARGS)'
 
 FUZZ_SECONDS ?= 60
 

@@ -1,50 +1,53 @@
 from __future__ import annotations
 
-import os
+import importlib
 import re
 import runpy
-import signal
 import subprocess
 import sys
-from dataclasses import fields
+import time
+import warnings
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from jobcore.stats import StorageStats
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
-KEPT = "0 lost: every file was hashed exactly once or is dead"
 
 if not EXAMPLES.exists():
     pytest.skip("the examples are in the repository, not beside an installed wheel", allow_module_level=True)
 
 
-def start(example: str, *arguments: Any) -> subprocess.Popen[str]:
-    command = [sys.executable, EXAMPLES / example, *arguments]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8")
-
-
-def run(example: str, *arguments: Any) -> str:
-    with start(example, *arguments) as process:
-        output, errors = process.communicate(timeout=100)
-    assert (0, "") == (process.returncode, errors)
-    return output
+def run(example: str) -> tuple[str, str]:
+    command = [sys.executable, str(EXAMPLES / example)]
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=100, check=False)
+    assert 0 == done.returncode, done.stderr
+    return done.stdout, done.stderr
 
 
 @pytest.fixture
-def directory(tmp_path: Path) -> Path:
-    for number in range(40):
-        (tmp_path / f"{number}.txt").write_bytes(b"x" * 1000 * number)
-    (tmp_path / "folder").mkdir()
-    (tmp_path / "folder" / "näme").touch()
-    return tmp_path
+def client() -> Iterator[Any]:
+    pytest.importorskip("starlette")
+    pytest.importorskip("httpx")
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Using `httpx`")  # newer ones would rather have httpx2
+        testclient = importlib.import_module("starlette.testclient")
+    with testclient.TestClient(runpy.run_path(str(EXAMPLES / "web.py"))["web"]) as client:
+        yield client
+
+
+def test_every_example_has_its_test() -> None:
+    assert {"periodic.py", "quickstart.py", "web.py"} == {path.name for path in EXAMPLES.glob("*.py")}
 
 
 def test_quickstart_retries_the_job() -> None:
-    assert "welcome, Ada! Delivery 2, after: the mail server is down\n" == run("quickstart.py")
+    output, errors = run("quickstart.py")
+    assert "Welcome, Ada! Attempt 2, after ConnectionError: the mail server is down\n" == output
+    assert "failed (attempt 1 of 6): ConnectionError" in errors
 
 
 def test_readme_shows_the_quickstart() -> None:
@@ -53,42 +56,22 @@ def test_readme_shows_the_quickstart() -> None:
     assert (EXAMPLES / "quickstart.py").read_text("utf-8") == block[1]
 
 
-def test_demo_accounts_for_every_file(directory: Path) -> None:
-    pytest.importorskip("rich")
-    dead = 0
-    if sys.platform != "win32":
-        (directory / "dangling").symlink_to("nowhere")
-        os.mkfifo(directory / "pipe")
-        (directory / os.fsdecode(b"no\xfftext")).touch()
-        dead = 2
-    files = sum(not path.is_dir() for path in directory.rglob("*"))
-
-    output = run("hash_directory.py", directory)
-
-    assert KEPT == output.splitlines()[-1]
-    counts = {name: int(number) for name, number in re.findall(r"^(\w+) +(\d+) ", output, re.MULTILINE)}
-    assert (files, files - dead, dead) == (counts["found"], counts["hashed"], counts["dead"])
-    assert (20, 4) == (counts["retried"], counts["killed"])
-    assert counts["reclaimed"] >= 4
+def test_periodic_job_comes_again_and_the_program_ends() -> None:
+    output, errors = run("periodic.py")
+    assert 2 <= len(re.findall(r"^cleaning spool, as pushed at \d\d:", output, re.MULTILINE)) <= 6
+    assert "" == errors
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="there, Ctrl-C is no signal to one process")
-def test_demo_ends_cleanly_by_an_interrupt(directory: Path) -> None:
-    pytest.importorskip("rich")
-    with start("hash_directory.py", directory) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline().startswith("Hashing ")
-        assert " of 41: " in process.stdout.readline()  # a second later; the stalled jobs take longer
-        process.send_signal(signal.SIGINT)
-        output, errors = process.communicate(timeout=100)
-    assert (130, "") == (process.returncode, errors)
-    assert output.startswith("Interrupted: ")
+def test_web_application_shows_a_job_that_waits(client: Any) -> None:
+    pushed = client.post("/reminders", json={"email": "ada@example.org", "seconds": 3600})
+    waiting = client.get(f"/jobs/{pushed.json()['job']}")
+    assert (202, 200) == (pushed.status_code, waiting.status_code)
+    assert ("remind", None) == (waiting.json()["name"], waiting.json()["last_error"])
 
 
-def test_demo_notices_a_lost_file() -> None:
-    pytest.importorskip("rich")
-    demo = runpy.run_path(str(EXAMPLES / "hash_directory.py"))
-    books = demo["Books"](found=["here", "gone", "dead"], hashed={"here": ("", 0)}, dead={"dead": "why"})
-    counts: dict[str, Any] = dict.fromkeys((count.name for count in fields(StorageStats)), 0)
-    stats = StorageStats(**counts | {"pushed": 3, "completed": 1, "dead": 1})
-    assert 1 == demo["count_lost"](books, stats)
+def test_web_application_does_its_jobs(client: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    job = client.post("/reminders", json={"email": "ada@example.org", "seconds": 0}).json()["job"]
+    deadline = time.monotonic() + 60
+    while client.get(f"/jobs/{job}").status_code != 404:
+        assert time.monotonic() < deadline
+    assert "to ada@example.org: remember!\n" == capsys.readouterr().out

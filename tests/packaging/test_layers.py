@@ -25,6 +25,7 @@ BASE = {"_core", "_ids", "_json", "_native", "_text", "_time"}
 VALUES = BASE | {"errors", "jobs"}
 ROOM = VALUES | {"stats", "storage"}
 ROOMS = {"memory", "sqlite", "postgres"}
+DURABLE = ROOM | {"_durable"}
 MAY_KNOW: dict[str, set[str]] = {
     "errors": set(),
     "stats": set(),
@@ -33,13 +34,16 @@ MAY_KNOW: dict[str, set[str]] = {
     "jobs": VALUES,
     "storage": {"errors", "jobs", "stats"},
     "memory": ROOM | {"_implementation"},
-    "sqlite": ROOM,
-    "postgres": ROOM,
+    "_durable": ROOM,
+    "sqlite": DURABLE,
+    "postgres": DURABLE,
     "opening": ROOM | ROOMS,
-    "app": VALUES | {"storage"},
+    "copying": ROOM,
+    "app": VALUES | {"storage", "opening"},
     "worker": VALUES | {"stats", "storage", "app"},
     "contrib": ROOM | ROOMS | {"opening", "app", "worker"},
-    "cli": ROOM | ROOMS | {"opening", "app", "worker", "contrib"},
+    "cli": ROOM | ROOMS | {"_implementation", "opening", "copying", "app", "worker", "contrib"},
+    "__main__": {"cli"},
     "__init__": ROOM | ROOMS | {"_implementation", "opening", "app", "worker"},
     "testing": ROOM | ROOMS | {"opening", "app", "worker"},
 }

@@ -16,11 +16,15 @@ import jobcore
 PUBLIC = {
     "jobcore": {
         "IMPLEMENTATION",
+        "App",
         "BatchStorage",
         "Clock",
         "Completion",
         "Exponential",
+        "InvalidCall",
         "InvalidJob",
+        "InvalidURL",
+        "JobContext",
         "JobInfo",
         "JobResult",
         "JobcoreError",
@@ -29,11 +33,15 @@ PUBLIC = {
         "MemoryStorage",
         "NewJobInfo",
         "ReturnJobInfo",
+        "SqliteStorage",
         "Storage",
         "StorageClosed",
         "StorageUnavailable",
         "Timer",
+        "Worker",
+        "open_storage",
     },
+    "jobcore.app": {"App", "Every", "Job", "JobContext", "JobEvent"},
     "jobcore.jobs": {
         "Backoff",
         "Completion",
@@ -44,8 +52,11 @@ PUBLIC = {
         "NewJobInfo",
         "ReturnJobInfo",
     },
+    "jobcore.copying": {"Movable", "NotMovable", "copy"},
+    "jobcore.opening": {"InvalidURL", "open_storage"},
     "jobcore.memory": {"JobIndex", "MemoryStorage"},
-    "jobcore.testing": {"FakeClock", "ModelStorage", "StorageConformance", "settle"},
+    "jobcore.testing": {"FakeClock", "InlineJobs", "ModelStorage", "StorageConformance", "settle"},
+    "jobcore.sqlite": {"SqliteStorage"},
 }
 NAMES = sorted((module, name) for module, names in PUBLIC.items() for name in names)
 

@@ -23,9 +23,11 @@ from jobcore import (
     MemoryStorage,
     NewJobInfo,
     ReturnJobInfo,
+    SqliteStorage,
     Storage,
     StorageClosed,
     Timer,
+    open_storage,
 )
 from jobcore.jobs import Backoff
 from jobcore.stats import QueueStats, StorageStats
@@ -188,3 +190,12 @@ def model(storage: ModelStorage, job: NewJobInfo) -> None:
 class TestMyStorage(StorageConformance):
     def open_storage(self, clock: FakeClock) -> MemoryStorage:
         return MemoryStorage(clock=clock, timer=clock)
+
+
+async def durable() -> None:
+    assert_type(open_storage("memory://"), MemoryStorage | SqliteStorage)
+    storage: BatchStorage = SqliteStorage("jobs.db", synchronous="normal", migrate=False)
+    assert_type(await storage.push_many([]), list[UUID])
+    async with SqliteStorage("jobs.db") as opened:
+        assert_type(opened, SqliteStorage)
+        assert_type(await opened.stats(), StorageStats)
