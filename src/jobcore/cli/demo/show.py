@@ -18,11 +18,9 @@ if TYPE_CHECKING:
     from jobcore.cli.demo.run import Books
     from jobcore.stats import StorageStats
 
-    Update = Callable[[StorageStats], None]
-
 
 @contextmanager
-def progress(total: int) -> Generator[Update]:
+def progress(total: int) -> Generator[Callable[[StorageStats], None]]:
     """A function to be called now and then."""
     if sys.stdout.isatty() and find_spec("rich"):
         with _bar(total) as update:
@@ -32,7 +30,7 @@ def progress(total: int) -> Generator[Update]:
 
 
 @contextmanager
-def _bar(total: int) -> Generator[Update]:
+def _bar(total: int) -> Generator[Callable[[StorageStats], None]]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn  # noqa: PLC0415
 
     columns = (BarColumn(None), MofNCompleteColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
@@ -45,7 +43,7 @@ def _bar(total: int) -> Generator[Update]:
         yield update
 
 
-def _lines(total: int) -> Update:
+def _lines(total: int) -> Callable[[StorageStats], None]:
     due = now() + 1
 
     def update(stats: StorageStats) -> None:
