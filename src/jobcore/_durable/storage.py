@@ -23,7 +23,7 @@ from jobcore._durable.requests import Pop, Request
 from jobcore._ids import uuid7
 from jobcore.errors import InvalidJobType, JobcoreError, LeaseLost, StorageClosed
 from jobcore.jobs import Completion, JobInfo, NewJobInfo, ReturnJobInfo
-from jobcore.jobs._checks import MAX_COUNT, check_int, check_queue, check_uuid
+from jobcore.jobs._checks import MAX_COUNT, check_all, check_int, check_queue, check_uuid
 from jobcore.jobs._new import spec_key
 from jobcore.stats import QueueStats, StorageStats
 
@@ -100,7 +100,7 @@ class DurableStorage:
         now = self._now()
         ids: list[UUID] = []
         rows: list[tuple[Any, ...]] = []
-        for job in _checked("job", jobs, NewJobInfo):
+        for job in check_all("job", jobs, NewJobInfo):
             job_id = job.id or uuid7()
             ids.append(job_id)
             rows.append((job_id.bytes, job.due_at(now), *spec_key(job)))
@@ -126,7 +126,7 @@ class DurableStorage:
 
     async def heartbeat_many(self, held: Iterable[JobInfo], runner_id: UUID) -> list[UUID]:
         """Renew the leases of these deliveries; the ids of those that this runner no longer holds."""
-        batch = _checked("held", held, JobInfo)
+        batch = check_all("held", held, JobInfo)
         check_uuid("runner_id", runner_id)
         ids = [job.id for job in batch]
         beats = [(job_id.bytes, job.delivery_count) for job_id, job in zip(ids, batch, strict=True)]
@@ -144,7 +144,7 @@ class DurableStorage:
 
     async def complete_many(self, returned: Iterable[ReturnJobInfo]) -> list[Completion]:
         """Complete each of these, on its own and in order, in one transaction."""
-        backs = [(back.id.bytes, _fence(back), back) for back in _checked("returned", returned, ReturnJobInfo)]
+        backs = [(back.id.bytes, _fence(back), back) for back in check_all("returned", returned, ReturnJobInfo)]
         completions: list[Completion | None] = await self._call("complete", backs)
         return [
             self._missing(back) if completion is None else completion
@@ -176,7 +176,7 @@ class DurableStorage:
         """Put these in as they are, kept from the runners; known ids change nothing."""
         rows = [
             (job.id.bytes, job.due, *spec_key(job), job.retry_count, job.delivery_count, job.lost_count, job.last_error)
-            for job in _checked("job", jobs, JobInfo)
+            for job in check_all("job", jobs, JobInfo)
         ]
         await self._call("receive", rows)
 
@@ -267,14 +267,6 @@ def _fence(returned: ReturnJobInfo) -> tuple[bytes | None, int | None]:
     """Who hands it back and of which delivery; on the id alone where there is no runner."""
     runner = returned.runner_id
     return (None, None) if runner is None else (runner.bytes, returned.delivery)
-
-
-def _checked(field: str, values: Iterable[T], kind: type[T]) -> list[T]:
-    batch = list(values)
-    for value in batch:
-        if not isinstance(value, kind):
-            raise InvalidJobType(field, f"a {kind.__name__}", value)
-    return batch
 
 
 _open_storages: weakref.WeakSet[DurableStorage] = weakref.WeakSet()

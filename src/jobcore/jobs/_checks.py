@@ -7,13 +7,17 @@ Each check returns the value in its exact, plain form, or raises `InvalidJob` (a
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
+from typing import TypeVar
 from uuid import UUID
 
 from jobcore._text import is_plain
 from jobcore._time import MICROSECOND, to_microseconds
 from jobcore.errors import InvalidJob, InvalidJobType
 from jobcore.jobs._results import RESULTS, JobResult
+
+T = TypeVar("T")
 
 MAX_NAME_BYTES = 64 * 1024
 MAX_QUEUE_BYTES = 255
@@ -101,6 +105,15 @@ def check_result(value: object) -> int:
     if not isinstance(value, JobResult):
         raise InvalidJobType("result", "a JobResult", value)
     return RESULTS.index(value)
+
+
+def check_all(field: str, values: Iterable[T], kind: type[T]) -> list[T]:
+    """A batch: a list of values that are all of this kind."""
+    batch = list(values)
+    for value in batch:
+        if not isinstance(value, kind):
+            raise InvalidJobType(field, f"a {kind.__name__}", value)
+    return batch
 
 
 def represent(value: object, fields: tuple[str, ...]) -> str:

@@ -15,9 +15,9 @@ import weakref
 from typing import TYPE_CHECKING, TypeVar
 
 from jobcore._time import later
-from jobcore.errors import InvalidJobType, LeaseLost
+from jobcore.errors import LeaseLost
 from jobcore.jobs import Completion, JobInfo, JobResult, NewJobInfo, ReturnJobInfo
-from jobcore.jobs._checks import check_queue, check_uuid
+from jobcore.jobs._checks import check_all, check_queue, check_uuid
 from jobcore.jobs._job import retried
 from jobcore.memory._breath import Breaths
 from jobcore.memory._selected import JobIndex, MemoryCalls
@@ -56,7 +56,7 @@ class MemoryStorage(MemoryCalls):
 
     async def push_many(self, jobs: Iterable[NewJobInfo]) -> list[UUID]:
         """Push all of these jobs, or none of them; the ids in their order."""
-        batch = _checked("job", jobs, NewJobInfo)
+        batch = check_all("job", jobs, NewJobInfo)
         self.check_open()
         added: list[UUID] = []
         ids: list[UUID] = []
@@ -81,7 +81,7 @@ class MemoryStorage(MemoryCalls):
 
     async def heartbeat_many(self, held: Iterable[JobInfo], runner_id: UUID) -> list[UUID]:
         """Renew the leases of these deliveries; the ids of those that this runner no longer holds."""
-        batch = _checked("held", held, JobInfo)
+        batch = check_all("held", held, JobInfo)
         check_uuid("runner_id", runner_id)
         self.check_open()
         lost: list[UUID] = []
@@ -94,7 +94,7 @@ class MemoryStorage(MemoryCalls):
 
     async def complete_many(self, returned: Iterable[ReturnJobInfo]) -> list[Completion]:
         """Complete each of these, on its own and in order."""
-        batch = _checked("returned", returned, ReturnJobInfo)
+        batch = check_all("returned", returned, ReturnJobInfo)
         self.check_open()
         return [self._completed(back) for back in batch]
 
@@ -212,14 +212,6 @@ class MemoryStorage(MemoryCalls):
 
 def _now() -> int:
     return time.monotonic_ns() // 1000
-
-
-def _checked(field: str, values: Iterable[T], kind: type[T]) -> list[T]:
-    batch = list(values)
-    for value in batch:
-        if not isinstance(value, kind):
-            raise InvalidJobType(field, f"a {kind.__name__}", value)
-    return batch
 
 
 _open_storages: weakref.WeakSet[MemoryStorage] = weakref.WeakSet()
