@@ -20,7 +20,6 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import logging
-import time
 from collections import deque
 from time import monotonic
 from typing import TYPE_CHECKING, cast
@@ -176,7 +175,7 @@ class QueueRunner:
     async def _carry_through(self, execution: Execution, task: asyncio.Task[None]) -> None:
         if execution.job.lost_count:
             await self._supersede(execution)
-        execution.started = time.monotonic()
+        execution.started = monotonic()
         execution.task = task
         if self._emitter.handlers:
             self._emitter.emit("started", execution.job)
