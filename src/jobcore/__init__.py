@@ -11,6 +11,7 @@ from jobcore.errors import (
     InvalidURL,
     JobcoreError,
     LeaseLost,
+    NotInstalled,
     StorageClosed,
     StorageUnavailable,
 )
@@ -44,6 +45,7 @@ __all__ = [
     "Linear",
     "MemoryStorage",
     "NewJobInfo",
+    "NotInstalled",
     "PostgresStorage",
     "ReturnJobInfo",
     "SqliteStorage",

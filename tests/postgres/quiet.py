@@ -33,7 +33,7 @@ async def new_storage(dsn: str, clock: FakeClock, **options: Any) -> AsyncIterat
 
 async def quiet(storage: PostgresStorage) -> None:
     """Wait until everything that was begun has been done, a look at a clock that was moved included."""
-    engine = storage._engine
+    engine: Any = storage._engine
     for _ in range(2):
         await asyncio.sleep(claiming.GLANCE * 1.5)
         while engine._inbox or engine._tasks or not engine._claims.quiet:

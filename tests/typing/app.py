@@ -6,7 +6,17 @@ from datetime import datetime, timedelta
 from typing import Any, assert_type
 from uuid import UUID
 
-from jobcore import App, JobContext, JobInfo, MemoryStorage, NewJobInfo, PostgresStorage, SqliteStorage, Worker, open_storage
+from jobcore import (
+    App,
+    JobContext,
+    JobInfo,
+    MemoryStorage,
+    NewJobInfo,
+    PostgresStorage,
+    SqliteStorage,
+    Worker,
+    open_storage,
+)
 from jobcore.app import Every, JobEvent
 
 app = App("memory://")

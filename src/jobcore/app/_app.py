@@ -230,7 +230,7 @@ class App:
         return await job.options(**options).push(**(args or {}))
 
     def in_transaction(self, verb: Literal["push", "push_many"]) -> Callable[..., Coroutine[Any, Any, Any]]:
-        """This verb of the storage, where it takes a connection of the user's; `TypeError` elsewhere."""
+        """A verb of the storage, where it takes a connection of the user's; `TypeError` elsewhere."""
         call: Callable[..., Coroutine[Any, Any, Any]] | None = getattr(self.storage, verb, None)
         if call is None or "connection" not in inspect.signature(call).parameters:
             raise TypeError(f"{type(self.storage).__name__} has no transaction to share: push without a connection")

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from jobcore.app._app import App
     from jobcore.jobs import Backoff
-    from jobcore.storage import BatchStorage, Storage
 
 PushP = ParamSpec("PushP")
 CallP = ParamSpec("CallP")

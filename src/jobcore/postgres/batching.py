@@ -1,4 +1,4 @@
-"""Group commit: while one statement is under way, the requests that come are gathered, and the next one carries them all.
+"""Group commit: while one statement is under way, the requests that come are gathered; the next one carries them all.
 
 So a lone call goes out at once, and the more calls there are at the same time, the more of them share a round trip and
 a sync of the server's log. Nothing ever waits for company.

@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 from asyncpg.pgproto.pgproto import UUID as WireUUID  # noqa: N811  (see tables.py)
@@ -31,7 +32,7 @@ from jobcore._durable.lines import Lines
 from jobcore._durable.requests import Answers
 from jobcore.errors import StorageClosed
 from jobcore.postgres.failures import told
-from jobcore.postgres.tables import popped, undoing
+from jobcore.postgres.tables import News, popped, undoing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
 
     from jobcore._durable.requests import Pop, Request
     from jobcore.postgres.connections import Connections
-    from jobcore.postgres.tables import News, Tables
+    from jobcore.postgres.tables import Tables
     from jobcore.storage import Clock
 
 POLL = 5.0
@@ -163,8 +164,8 @@ class Claims:
             while queue in self._lines.touched:
                 self._lines.touched.discard(queue)
                 await self._look_once(queue)
-        except Exception as error:  # noqa: BLE001  (whatever it is, those who wait have to know)
-            self._end(self._lines.pops([queue] if queue in self._lines else []), lambda: told(error))
+        except Exception as failure:  # noqa: BLE001  (whatever it is, those who wait have to know)
+            self._end(self._waiting(queue), partial(told, failure))
         finally:
             self._looked_at.discard(queue)
             self._look()
@@ -191,8 +192,11 @@ class Claims:
             else:
                 self._lines.touch(queue)
 
+    def _waiting(self, queue: str) -> list[Pop]:
+        return self._lines.pops([queue]) if queue in self._lines else []
+
     def _drop_closed(self, queue: str) -> None:
-        for pop in self._lines.pops([queue] if queue in self._lines else []):
+        for pop in self._waiting(queue):
             if pop.loop.is_closed():
                 self._lines.leave(pop)
 
@@ -226,8 +230,6 @@ class Claims:
         return leftover
 
     def _count(self, records: list[Record]) -> None:
-        from jobcore.postgres.tables import News
-
         news = News()
         news.counts["popped"] = len(records)
         news.counts["reclaimed"] = sum(record["before"] is not None for record in records)

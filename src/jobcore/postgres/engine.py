@@ -13,22 +13,27 @@ import asyncio
 import contextlib
 import threading
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
+
+from asyncpg import Pool
 
 from jobcore._durable.requests import Answers, Pop, Request
 from jobcore._durable.storage import COUNTERS
 from jobcore.errors import StorageClosed
+from jobcore.postgres import schema as schemas
 from jobcore.postgres.batching import Batcher
 from jobcore.postgres.claiming import Claims
+from jobcore.postgres.connections import Connections
 from jobcore.postgres.failures import concerns_one, told
 from jobcore.postgres.housekeeping import Housekeeper
 from jobcore.postgres.listening import Herald, Listener
+from jobcore.postgres.sources import Borrowed, Own
 from jobcore.postgres.tables import FEWEST_COPIED, News, Tables, is_simple
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
 
-    from jobcore.postgres.connections import Connections
+    from jobcore.postgres.sources import AnyConnection
     from jobcore.postgres.statements import Statements
     from jobcore.storage import Clock
 
@@ -65,7 +70,7 @@ class Engine:
         self._herald = Herald(self._tell, self._spawn)
         self._housekeeper = Housekeeper(connections, statements)
         self._listener = (
-            Listener(connections, statements.channel, self._heard, self._listening_changed) if listen else None
+            Listener(connections.source, statements.channel, self._heard, self._listening_changed) if listen else None
         )
         self._batches = {
             "push": Batcher(self._push, _weight_of_push, self._spawn, _MOST_ROWS),
@@ -79,50 +84,40 @@ class Engine:
     def submit(self, request: Request) -> None:
         """Carry this out, and answer it."""
         self._inbox.append(request)
-        if self._loop is None:
-            self._start()
-        if self._stopped:  # a moment ago, maybe after the inbox was looked at for the last time
+        loop = self._loop or self._start()
+        if self._stopped or loop is None:  # a moment ago, maybe after the inbox was looked at for the last time
             self._refuse_rest()
         elif not self._called:
-            self._call()
+            self._call(loop)
 
     def close(self) -> asyncio.Future[None] | None:
         """Finish what was submitted, end every pop that waits, and stop; None when it has."""
         with self._lock:
-            self._stopped |= self._loop is None
-            if self._stopped:
+            if self._stopped or self._loop is None:
+                self._stopped = True
                 return None
             request = Request("close")
             self._inbox.append(request)
-            self._call()
+            self._call(self._loop)
             return request.future
 
     def abandon(self) -> None:
         """As `close`, and nobody waits for it; called by the garbage collector, wherever it runs, so without a lock."""
         self._inbox.append(None)
         if self._loop is not None:
-            self._call()
+            self._call(self._loop)
 
-    def _call(self) -> None:
+    def _call(self, loop: asyncio.AbstractEventLoop) -> None:
         self._called = True
         with contextlib.suppress(RuntimeError):  # the loop is closed
-            self._loop.call_soon_threadsafe(self._receive)  # type: ignore[union-attr]
+            loop.call_soon_threadsafe(self._receive)
 
-    def _start(self) -> None:
+    def _start(self) -> asyncio.AbstractEventLoop | None:
         with self._lock:
             if self._loop is None and not self._stopped:
                 self._loop = asyncio.new_event_loop()
-                threading.Thread(target=self._run, name="jobcore-postgres", daemon=True).start()
-
-    def _run(self) -> None:
-        loop = self._loop
-        assert loop is not None
-        asyncio.set_event_loop(loop)
-        try:
-            loop.run_forever()
-        finally:
-            loop.run_until_complete(loop.shutdown_asyncgens())
-            loop.close()
+                threading.Thread(target=_run, args=(self._loop,), name="jobcore-postgres", daemon=True).start()
+            return self._loop
 
     # On the loop.
 
@@ -263,8 +258,7 @@ class Engine:
             await self._herald.flush()
         if self._listener is not None:
             await self._listener.stop()
-        await self._housekeeper.stop()
-        await self._connections.close()
+        await self._connections.source.close()
 
     def _end(self) -> None:
         with self._lock:
@@ -287,6 +281,35 @@ class Engine:
                 elif request is not None:
                     answers.add(request, error=StorageClosed())
         answers.deliver()
+
+
+def engine_of(
+    source: object, statements: Statements, clock: Clock, *, migrate: bool, listen: bool, connections: int
+) -> Engine:
+    """The engine for a URL or a pool of asyncpg."""
+
+    async def prepare(connection: AnyConnection) -> None:
+        await schemas.prepare(connection, statements.schema, migrate=migrate)
+
+    if isinstance(source, Pool):
+        pool = cast("Any", source)
+        # A pool works on one loop, which it keeps to itself.
+        return Engine(Connections(Borrowed(pool), prepare), statements, clock, listen=listen, loop=pool._loop)  # noqa: SLF001
+    if not isinstance(source, str):
+        raise TypeError(f"a PostgresStorage takes a URL or an asyncpg.Pool, not {type(source).__name__}")
+    if not source.startswith(("postgresql://", "postgres://")):
+        raise ValueError("a PostgresStorage takes a URL that begins with postgresql://")
+    own = Own(source, connections, session=listen)
+    return Engine(Connections(own, prepare), statements, clock, listen=listen, loop=None)
+
+
+def _run(loop: asyncio.AbstractEventLoop) -> None:
+    asyncio.set_event_loop(loop)
+    try:
+        loop.run_forever()
+    finally:
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.close()
 
 
 async def _nothing(_: object) -> None:

@@ -22,13 +22,14 @@ async def enqueue(connection: object, statement: str, values: Sequence[object]) 
     """Run the statement of a push on this connection; how many jobs were new."""
     kind = _kind(connection)
     target: Any = connection
+    record: Any
     if kind == "asyncpg":
         record = await target.fetchrow(statement, *values)
     elif kind == "psycopg":
         from psycopg import AsyncRawCursor  # noqa: PLC0415  (it is there, since the connection is one of its own)
 
         async with AsyncRawCursor(target) as cursor:
-            await cursor.execute(statement, values)
+            await cursor.execute(statement.encode(), values)
             record = await cursor.fetchone()
     else:
         from sqlalchemy import text  # noqa: PLC0415  (as above)

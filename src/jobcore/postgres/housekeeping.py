@@ -46,9 +46,6 @@ class Housekeeper:
             self._left = 0
             self._task = spawn(self._clear())
 
-    async def stop(self) -> None:
-        """Nothing to wait for: the engine waits for its tasks."""
-
     async def _clear(self) -> None:
         try:
             await self._connections.outside(self._vacuum, PATIENCE)

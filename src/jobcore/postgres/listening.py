@@ -1,4 +1,4 @@
-"""Notifications: one connection that listens, for as long as somebody waits, and the telling of news to other processes.
+"""Notifications: one connection that listens, once somebody waits, and the telling of news to other processes.
 
 A notification carries the name of a queue in which something may have come to be there. It is sent within the
 transaction that it tells of. Since the server lets those that notify commit one at a time, a storage tells of a queue
@@ -17,9 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable
     from typing import Any
 
-    from asyncpg import Connection
-
-    from jobcore.postgres.connections import Connections
+    from jobcore.postgres.sources import AnyConnection, Source
 
 _logger = logging.getLogger("jobcore")
 
@@ -34,12 +32,12 @@ class Listener:
 
     def __init__(
         self,
-        connections: Connections,
+        source: Source,
         channel: str,
         heard: Callable[[str], None],
         changed: Callable[[bool], None],
     ) -> None:
-        self._connections = connections
+        self._source = source
         self._channel = channel
         self._heard = heard
         self._changed = changed
@@ -60,20 +58,20 @@ class Listener:
         failures = 0
         while True:
             try:
-                connection = await self._connections.connect()
+                connection = await self._source.connect()
                 try:
                     failures = 0
                     await self._listen(connection)
                 finally:
                     self._changed(False)  # noqa: FBT003  (it is what changed)
-                    await self._connections.give_back(connection)
+                    await self._source.give_back(connection)
             except Exception as error:  # noqa: BLE001  (whatever it is, it is tried again, and meanwhile polled)
                 if failures == 0:
                     _logger.warning("cannot listen for jobs of other processes, and will poll: %s", told(error))
             await asyncio.sleep(_PAUSES[min(failures, len(_PAUSES) - 1)])
             failures += 1
 
-    async def _listen(self, connection: Connection) -> None:
+    async def _listen(self, connection: AnyConnection) -> None:
         lost = asyncio.Event()
         connection.add_termination_listener(lambda _: lost.set())
         await connection.add_listener(self._channel, self._receive)
@@ -90,7 +88,7 @@ class Listener:
                 await connection.remove_listener(self._channel, self._receive)
 
     def _receive(self, _connection: object, backend: int, _channel: str, queue: object) -> None:
-        if backend not in self._connections.backends:  # who changed it here has touched its line already
+        if backend not in self._source.backends:  # who changed it here has touched its line already
             self._heard(str(queue))
 
 

@@ -15,10 +15,10 @@ from jobcore.errors import StorageUnavailable
 from jobcore.postgres.statements import BACKOFF
 
 if TYPE_CHECKING:
-    from asyncpg import Connection
+    from jobcore.postgres.sources import AnyConnection
 
 _SCRIPTS = sorted(
-    (file for file in files(__package__).joinpath("migrations").iterdir() if file.name.endswith(".sql")),
+    (file for file in files("jobcore.postgres").joinpath("migrations").iterdir() if file.name.endswith(".sql")),
     key=lambda file: file.name,
 )
 VERSION = len(_SCRIPTS)
@@ -38,7 +38,7 @@ def migrations(schema: str, since: int = 0) -> str:
     return "\n".join(parts)
 
 
-async def prepare(connection: Connection, schema: str, *, migrate: bool) -> None:
+async def prepare(connection: AnyConnection, schema: str, *, migrate: bool) -> None:
     """See that the schema is there in this version; make or upgrade it with `migrate`, else refuse."""
     if await connection.fetchval("SHOW server_encoding") != "UTF8":
         raise StorageUnavailable("the encoding of the database is not UTF8, so it could not keep every job")
@@ -65,7 +65,7 @@ async def prepare(connection: Connection, schema: str, *, migrate: bool) -> None
         raise StorageUnavailable(f"schema {schema} holds something else ({error}); choose another one") from error
 
 
-async def _version(connection: Connection, schema: str) -> int:
+async def _version(connection: AnyConnection, schema: str) -> int:
     if await connection.fetchval("SELECT to_regclass($1) IS NULL", f"{schema}.migration"):
         return 0
     version: int = await connection.fetchval(f"SELECT coalesce(max(version), 0) FROM {schema}.migration")

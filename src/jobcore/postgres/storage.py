@@ -5,23 +5,20 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-import asyncpg
-
 from jobcore._durable.storage import DurableStorage
 from jobcore._ids import uuid7
-from jobcore.errors import InvalidJobType
+from jobcore.errors import InvalidJobType, NotInstalled
 from jobcore.jobs import JobInfo, NewJobInfo
 from jobcore.jobs._checks import check_all
-from jobcore.postgres import schema as schemas
-from jobcore.postgres.connections import Connections
-from jobcore.postgres.engine import Engine
 from jobcore.postgres.enqueue import enqueue
+from jobcore.postgres.rows import row_of, row_of_stored
 from jobcore.postgres.statements import Statements
-from jobcore.postgres.tables import row_of, row_of_stored
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from uuid import UUID
+
+    from asyncpg import Pool, Record
 
     from jobcore.storage import Clock
 
@@ -36,12 +33,12 @@ class PostgresStorage(DurableStorage):
     pop waits. A call returns when its transaction is durable, by the settings of the server. `clock` is for tests; the
     time is the server's.
 
-    Raises `ValueError` for a URL that is none, and for a schema that is no plain name.
+    Raises `ValueError` for a URL that is none, and for a schema that is no plain name; `NotInstalled` without asyncpg.
     """
 
     def __init__(
         self,
-        source: str | asyncpg.Pool,
+        source: str | Pool[Record],
         *,
         schema: str = "jobcore",
         migrate: bool = True,
@@ -49,20 +46,15 @@ class PostgresStorage(DurableStorage):
         connections: int = 4,
         clock: Clock = time,
     ) -> None:
-        pool = source if isinstance(source, asyncpg.Pool) else None
-        if pool is None:
-            if not isinstance(source, str):
-                raise TypeError(f"a PostgresStorage takes a URL or an asyncpg.Pool, not {type(source).__name__}")
-            if not source.startswith(("postgresql://", "postgres://")):
-                raise ValueError("a PostgresStorage takes a URL that begins with postgresql://")
         if connections < 1:
             raise ValueError(f"connections must be at least 1, not {connections!r}")
         self._statements = Statements(schema)
-        lent = Connections(source, connections, session=listen)
-        lent.prepare = lambda to: schemas.prepare(to, schema, migrate=migrate)
-        loop = None if pool is None else pool._loop  # noqa: SLF001  (nothing else tells where it can be used)
-        self._engine: Engine
-        super().__init__(Engine(lent, self._statements, clock, listen=listen, loop=loop), clock)
+        try:
+            from jobcore.postgres.engine import engine_of  # noqa: PLC0415  (this class is there without the driver)
+        except ModuleNotFoundError as error:
+            raise NotInstalled("asyncpg", "postgres") from error
+        engine = engine_of(source, self._statements, clock, migrate=migrate, listen=listen, connections=connections)
+        super().__init__(engine, clock)
 
     async def push(self, job: NewJobInfo, *, connection: object = None) -> UUID:
         """Put a job into its queue and return its id; if its id is there already, change nothing.
@@ -103,5 +95,7 @@ class PostgresStorage(DurableStorage):
 
     def migrations(self) -> str:
         """The SQL that makes the schema, for those who run their migrations themselves."""
+        from jobcore.postgres import schema as schemas  # noqa: PLC0415  (see `__init__`)
+
         schema = self._statements.schema
         return f"CREATE SCHEMA IF NOT EXISTS {schema};\n\n{schemas.migrations(schema)}"

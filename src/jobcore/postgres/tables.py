@@ -1,6 +1,6 @@
 """The verbs as statements on a connection. They know no waiting, no groups and no threads.
 
-Ids come and go as 16 bytes, jobs as the rows of `row_of`; what a verb has to say beside its result, how much of what
+Ids come and go as 16 bytes, jobs as the rows of `rows`; what a verb has to say beside its result, how much of what
 happened and in which queues there may be something new, lies in its `News`.
 """
 
@@ -8,29 +8,28 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from asyncpg.pgproto.pgproto import UUID as WireUUID  # noqa: N811  (made of bytes in a tenth of the time)
 
-from jobcore._time import EARLIEST, MICROSECOND, later, to_datetime, to_microseconds
+from jobcore._time import later, to_datetime, to_microseconds
 from jobcore.jobs import Completion, JobInfo, JobResult
 from jobcore.jobs._job import loaded, retried
-from jobcore.jobs._new import spec_key
-from jobcore.postgres.statements import BACKOFF, COPIED, STEP
+from jobcore.postgres.statements import COPIED, STEP
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import datetime
     from uuid import UUID
 
-    from asyncpg import Connection, Record
+    from asyncpg import Record
 
-    from jobcore.jobs import NewJobInfo, ReturnJobInfo
+    from jobcore.jobs import ReturnJobInfo
+    from jobcore.postgres.rows import Row
+    from jobcore.postgres.sources import AnyConnection
     from jobcore.postgres.statements import Statements
     from jobcore.storage import Clock
 
-Row = tuple[Any, ...]
 Fence = tuple[bytes | None, int | None]
 Back = tuple[bytes, Fence, "ReturnJobInfo"]
 
@@ -49,25 +48,6 @@ class News:
         self.changed: set[str] = set()
 
 
-def row_of(new: NewJobInfo, job_id: UUID) -> Row:
-    """A job to push; when it is due as a moment, or as microseconds from the push."""
-    name, args, queue, priority, max_retries, backoff, heartbeat = spec_key(new)
-    when = new.next_queue
-    moment, delay = None, 0
-    if isinstance(when, timedelta):
-        delay = max(EARLIEST, when // MICROSECOND)
-    elif when is not None:
-        moment = when.isoformat()
-    return (job_id, name, args.decode(), queue, priority, max_retries, _brief(backoff), heartbeat, moment, delay)
-
-
-def row_of_stored(job: JobInfo) -> Row:
-    """A job to receive as it is."""
-    name, args, queue, priority, max_retries, backoff, heartbeat = spec_key(job)
-    spec = (job.id, name, args.decode(), queue, priority, max_retries, _brief(backoff), heartbeat)
-    return (*spec, job.next_queue.isoformat(), job.retry_count, job.delivery_count, job.lost_count, job.last_error)
-
-
 class Tables:
     """The tables of one schema, by a clock: the server's for the module `time`."""
 
@@ -79,19 +59,18 @@ class Tables:
         """What time it is for the statements; None is the server's time."""
         return None if self._clock is time else to_datetime(self._clock.time_ns() // 1000)
 
-    async def info(self, connection: Connection, job_id: bytes) -> JobInfo | None:
+    async def info(self, connection: AnyConnection, job_id: bytes) -> JobInfo | None:
         """The job, or None."""
         record = await connection.fetchrow(self.statements.info, WireUUID(job_id))
         return None if record is None else _job(record)
 
-    async def push(self, connection: Connection, rows: Sequence[Row], tell: Sequence[str]) -> int:
+    async def push(self, connection: AnyConnection, rows: Sequence[Row], tell: Sequence[str]) -> int:
         """Insert these jobs, but for those that are there, and tell of these queues; how many were new."""
         columns = list(zip(*rows, strict=True)) or [()] * 10
-        added: int
-        added, _ = await connection.fetchrow(self.statements.push, self.moment(), *columns, tell)
+        added: int = await connection.fetchval(self.statements.push, self.moment(), *columns, tell)
         return added
 
-    async def copy(self, connection: Connection, rows: Sequence[Row], tell: Sequence[str]) -> int:
+    async def copy(self, connection: AnyConnection, rows: Sequence[Row], tell: Sequence[str]) -> int:
         """As `push`, for jobs that are new and due at once; inside a transaction."""
         now = self.moment()
         columns = list(zip(*rows, strict=True))[:8]
@@ -104,22 +83,22 @@ class Tables:
         await connection.fetch(self.statements.notify, tell)
         return len(rows)
 
-    async def claim(self, connection: Connection, queue: str, runners: Sequence[UUID]) -> list[Record]:
+    async def claim(self, connection: AnyConnection, queue: str, runners: Sequence[UUID]) -> list[Record]:
         """Lease the first jobs that can be popped to these runners, one each; `popped` and `undoing` read the rows."""
         claimed: list[Record] = await connection.fetch(self.statements.claim, self.moment(), queue, runners)
         return claimed
 
-    async def rise(self, connection: Connection, queue: str) -> bool:
+    async def rise(self, connection: AnyConnection, queue: str) -> bool:
         """Let those whose rest is over be popped; False if there may be more of them."""
         done: str = await connection.execute(self.statements.rise, self.moment(), queue)
         return int(done.rpartition(" ")[2]) < STEP
 
-    async def ahead(self, connection: Connection, queue: str) -> tuple[int | None, int | None]:
+    async def ahead(self, connection: AnyConnection, queue: str) -> tuple[int | None, int | None]:
         """Microseconds until a next rest is over, and until the first of the ready is due (0 or less: it is)."""
-        rest, ready = await connection.fetchrow(self.statements.ahead, self.moment(), queue)
+        ((rest, ready),) = await connection.fetch(self.statements.ahead, self.moment(), queue)
         return rest, ready
 
-    async def undo(self, connection: Connection, taken: Sequence[Row]) -> News:
+    async def undo(self, connection: AnyConnection, taken: Sequence[Row]) -> News:
         """Put claims back as if they had never been, by what `undoing` said of them."""
         news = News()
         undone = await connection.fetch(self.statements.undo, *zip(*sorted(taken), strict=True))
@@ -127,14 +106,14 @@ class Tables:
         news.counts["reclaimed"] = -sum(held_before for (held_before,) in undone)
         return news
 
-    async def heartbeat(self, connection: Connection, beats: Sequence[tuple[bytes, bytes, int | None]]) -> set[int]:
+    async def heartbeat(self, connection: AnyConnection, beats: Sequence[tuple[bytes, bytes, int | None]]) -> set[int]:
         """Renew these leases, by id, runner and delivery; the positions of those that the runner does not hold."""
         order = sorted(range(len(beats)), key=lambda place: beats[place][0])
         columns = _held_columns([(beats[place][0], beats[place][1:]) for place in order])
         renewed = await connection.fetch(self.statements.heartbeat, self.moment(), *columns)
-        return set(order).difference(order[number - 1] for (number,) in renewed)
+        return set(order) - {order[record["number"] - 1] for record in renewed}
 
-    async def complete(self, connection: Connection, backs: Sequence[Back], news: News) -> list[Completion | None]:
+    async def complete(self, connection: AnyConnection, backs: Sequence[Back], news: News) -> list[Completion | None]:
         """Complete each of these, as if one after the other; None for a job that is not there.
 
         Inside a transaction, unless `is_simple`.
@@ -150,7 +129,7 @@ class Tables:
 
     async def _complete_each(
         self,
-        connection: Connection,
+        connection: AnyConnection,
         backs: Sequence[Back],
         places: Sequence[tuple[bytes, int]],
         completions: list[Completion | None],
@@ -182,12 +161,12 @@ class Tables:
                 completions[place] = Completion.LEASE_LOST if job_id in known else None
                 news.counts["lost_leases" if job_id in known else "missing"] += 1
 
-    async def _remove(self, connection: Connection, held: Sequence[tuple[bytes, Fence]]) -> set[bytes]:
+    async def _remove(self, connection: AnyConnection, held: Sequence[tuple[bytes, Fence]]) -> set[bytes]:
         gone = await connection.fetch(self.statements.remove, *_held_columns(held))
         return {job_id.bytes for (job_id,) in gone}
 
     async def _put_back(
-        self, connection: Connection, held: Sequence[Record], back_of: dict[bytes, ReturnJobInfo], news: News
+        self, connection: AnyConnection, held: Sequence[Record], back_of: dict[bytes, ReturnJobInfo], news: News
     ) -> dict[bytes, Completion]:
         outcomes: dict[bytes, Completion] = {}
         dead: list[tuple[bytes, Fence]] = []
@@ -217,12 +196,12 @@ class Tables:
             await connection.execute(self.statements.put_back, self.moment(), *zip(*rows, strict=True))
         return outcomes
 
-    async def gauges(self, connection: Connection) -> dict[str, tuple[int, int]]:
+    async def gauges(self, connection: AnyConnection) -> dict[str, tuple[int, int]]:
         """Jobs and running ones of each queue; inside a transaction."""
         await connection.execute("SET LOCAL enable_seqscan = on")
         return {queue: (jobs, running) for queue, jobs, running in await connection.fetch(self.statements.gauges)}
 
-    async def hold(self, connection: Connection, after: int, limit: int) -> tuple[int, list[JobInfo]]:
+    async def hold(self, connection: AnyConnection, after: int, limit: int) -> tuple[int, list[JobInfo]]:
         """Keep jobs for the copier; by their ids, which is the order of the pushes within a millisecond."""
         if after + 1 >= 2**128:
             return after, []
@@ -231,15 +210,15 @@ class Tables:
         position = max((int.from_bytes(record[0].bytes, "big") for record in records), default=after)
         return position, [_job(record) for record in sorted(records, key=lambda record: record["place"])]
 
-    async def receive(self, connection: Connection, rows: Sequence[Row]) -> None:
+    async def receive(self, connection: AnyConnection, rows: Sequence[Row]) -> None:
         """Insert jobs that are kept for the copier."""
         await connection.execute(self.statements.receive, *(list(zip(*rows, strict=True)) or [()] * _JOB_WIDTH))
 
-    async def forget(self, connection: Connection, ids: Iterable[bytes]) -> None:
+    async def forget(self, connection: AnyConnection, ids: Iterable[bytes]) -> None:
         """Remove what is kept for the copier."""
         await connection.execute(self.statements.forget, [WireUUID(job_id) for job_id in ids])
 
-    async def release(self, connection: Connection, ids: Iterable[bytes] | None) -> set[str]:
+    async def release(self, connection: AnyConnection, ids: Iterable[bytes] | None) -> set[str]:
         """Let go of what is kept for the copier; the queues."""
         if ids is None:
             kept = [job_id for (job_id,) in await connection.fetch(self.statements.kept)]
@@ -292,7 +271,3 @@ def _held_columns(held: Sequence[tuple[bytes, Fence]]) -> tuple[list[Any], list[
         [runners[runner] for _, (runner, _) in held],
         [delivery for _, (_, delivery) in held],
     )
-
-
-def _brief(backoff: str) -> str | None:
-    return None if backoff == BACKOFF else backoff
