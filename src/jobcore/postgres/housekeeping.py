@@ -9,11 +9,11 @@ do. A transaction that stays open for long keeps all versions since its beginnin
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Callable, Coroutine, Mapping
     from typing import Any
 
@@ -45,6 +45,11 @@ class Housekeeper:
         if self._left >= OFTEN and (self._task is None or self._task.done()):
             self._left = 0
             self._task = spawn(self._clear())
+
+    async def finished(self) -> None:
+        """Wait until the vacuum that is under way, if there is one, has ended."""
+        if self._task is not None:
+            await asyncio.wait([self._task])
 
     async def _clear(self) -> None:
         try:
