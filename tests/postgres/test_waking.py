@@ -103,6 +103,32 @@ def test_a_burst_of_pushes_sends_few_notifications(dsn: str) -> None:
     asyncio.run(run())
 
 
+def test_many_pushes_at_once_keep_their_times_and_their_ids(dsn: str) -> None:
+    async def run() -> None:
+        async with PostgresStorage(dsn) as storage:
+            rest = timedelta(hours=1)
+            ids = [UUID(int=number) for number in range(300)]
+            await asyncio.gather(*(storage.push(NewJobInfo("rests", next_queue=rest)) for _ in range(300)))
+            for _ in range(2):
+                await asyncio.gather(*(storage.push(NewJobInfo("mine", id=job_id)) for job_id in ids))
+            await asyncio.gather(*(storage.push(NewJobInfo("now")) for _ in range(300)))
+            names = [job.name for job in await storage.pop_many("default", ME, 1_000)]
+            assert ["mine"] * 300 + ["now"] * 300 == names
+
+    asyncio.run(run())
+
+
+def test_ten_thousand_waiters_are_served_by_as_many_jobs(dsn: str) -> None:
+    async def run() -> None:
+        async with PostgresStorage(dsn) as storage:
+            popping = [asyncio.create_task(storage.pop("default", ME)) for _ in range(10_000)]
+            await asyncio.sleep(0)
+            ids = await storage.push_many([NewJobInfo("job")] * 10_000)
+            assert set(ids) == {job.id for job in await asyncio.gather(*popping)}
+
+    asyncio.run(run())
+
+
 def test_a_poller_finds_what_nobody_tells_it(dsn: str) -> None:
     async def run() -> None:
         async with two(dsn, listen=False) as (here, there):
