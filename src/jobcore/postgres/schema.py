@@ -48,7 +48,7 @@ async def prepare(connection: AnyConnection, schema: str, *, migrate: bool) -> N
     if not migrate:
         raise StorageUnavailable(f"schema {schema} lacks the tables of this jobcore; run: jobcore migrate URL")
     try:
-        async with connection.transaction():
+        async with connection.transaction(isolation="read_committed"):  # so that it sees what the lock waited for
             await connection.execute("SELECT pg_advisory_xact_lock(hashtext($1))", f"jobcore {schema}")
             found = await _version(connection, schema)
             if found == VERSION:
