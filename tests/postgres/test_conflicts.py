@@ -126,14 +126,14 @@ def test_a_job_that_somebody_has_locked_is_passed_over_and_popped_when_it_is_fre
 def test_a_locked_table_lets_every_call_wait(dsn: str) -> None:
     async def scene() -> None:
         async with PostgresStorage(dsn) as storage, asyncio.timeout(HANGS):
-            await storage.push(NewJobInfo("job"))
-            job = await storage.pop("default", RUNNER)
+            await storage.push_many([NewJobInfo("job") for _ in range(2)])
+            job, kept = await storage.pop_many("default", RUNNER, 2)
             other = await asyncpg.connect(dsn)
             async with other.transaction():
                 await other.execute("LOCK TABLE jobcore.job")
                 calls = [
                     asyncio.ensure_future(storage.push(NewJobInfo("job"))),
-                    asyncio.ensure_future(storage.heartbeat(job.id, RUNNER)),
+                    asyncio.ensure_future(storage.heartbeat(kept.id, RUNNER)),
                     asyncio.ensure_future(storage.complete(job.returned(JobResult.SUCCESS, RUNNER))),
                 ]
                 await blocked(dsn, 3)
@@ -246,7 +246,7 @@ def test_heartbeats_of_long_jobs_outlast_a_queue_that_is_busy(dsn: str) -> None:
             long = await storage.pop("long", RUNNER)
 
             async def crowd() -> None:
-                for _ in range(10):
+                for _ in range(3):
                     await storage.push_many([NewJobInfo("short") for _ in range(2000)])
                     jobs = await storage.pop_many("default", RUNNER, 2000)
                     await storage.complete_many([job.returned(JobResult.SUCCESS, RUNNER) for job in jobs])
