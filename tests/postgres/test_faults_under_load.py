@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import random
+from functools import partial
 from typing import TYPE_CHECKING, Literal
+from uuid import uuid4
 
 import asyncpg
 import pytest
 
-from jobcore import PostgresStorage
-from tests.postgres.load import INTERVAL, Load, check
+from jobcore import App, PostgresStorage, Worker
+from tests.postgres.load import INTERVAL, Load, check, insisting
 from tests.postgres.proxy import Fate, Proxy, Way
 
 if TYPE_CHECKING:
@@ -43,6 +45,31 @@ def test_a_server_that_is_restarted(own_server: Server, mode: Literal["fast", "i
             await asyncio.sleep(CHANCE.random())
 
     asyncio.run(bear(own_server.dsn(), restarts))
+
+
+def test_workers_go_on_by_themselves(own_server: Server) -> None:
+    async def scene() -> None:
+        storage = PostgresStorage(own_server.dsn())
+        app = App(storage)
+        ran: set[int] = set()
+
+        @app.job(heartbeat_interval=INTERVAL)
+        async def work(number: int) -> None:
+            await asyncio.sleep(CHANCE.random() / 10)
+            ran.add(number)
+
+        async with Worker(app, {"default": 20}):
+            for number in range(200):
+                pushing = work.options(id=uuid4())
+                await insisting(partial(pushing.push, number))
+                if number % 60 == 30:
+                    await asyncio.to_thread(own_server.restart, "immediate")
+            while (await insisting(storage.stats)).jobs:
+                await asyncio.sleep(0.02)
+        assert set(range(200)) == ran
+        await storage.aclose()
+
+    asyncio.run(scene())
 
 
 def test_connections_that_the_server_ends(dsn: str) -> None:

@@ -15,6 +15,7 @@ ADVICE: dict[type[BaseException], str] = {
     asyncpg.UndefinedTableError: "the schema was dropped; run: jobcore migrate URL",
     asyncpg.ReadOnlySQLTransactionError: "this server takes no writes: it is a standby",
     asyncpg.TargetServerAttributeNotMatched: "no server of the URL takes writes: they are standbys, or read-only",
+    asyncpg.ProtocolViolationError: "behind a pooler such as PgBouncer, say listen=False (?listen=no)",
     asyncpg.DiskFullError: "make room on the server; nothing that was acknowledged is lost",
 }
 
