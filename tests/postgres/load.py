@@ -106,6 +106,8 @@ class Load:
             await asyncio.gather(*map(self._carry_out, jobs))
 
     async def _carry_out(self, job: JobInfo) -> None:
+        if self._chance.random() < 0.05:
+            await asyncio.sleep(self._chance.random() * LEASE / 1e9)
         try:
             for _ in range(8 if self._chance.random() < 0.05 else self._chance.choice((0, 0, 1))):
                 await asyncio.sleep(self._chance.random() / 10)
