@@ -64,6 +64,8 @@ class Adapter:
     environment: ClassVar[str] = "peers"
     variables: ClassVar[dict[str, str]] = {}
     """Set in the environment of its processes."""
+    is_peer: ClassVar[bool] = True
+    """Whether it is somebody else's, and no limit of what can be."""
     loop: ClassVar[str] = "asyncio"
     """Which event loop it recommends: asyncio or uvloop."""
     jobs: ClassVar[int]

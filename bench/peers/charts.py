@@ -15,7 +15,7 @@ from bench.loads import power
 from bench.peers import report
 from bench.peers.catalogue import CLASSES, GROWING, PEERS, Class, adapter_class
 from bench.peers.summary import figure, slowest
-from bench.plots import BLUES, GREY, ORANGE, STYLE
+from bench.plots import BLUES, GREY, ORANGE, STYLE, unit
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,7 +51,7 @@ def colour(name: str) -> str:
     kind = adapter_class(name)
     if "jobcore" in kind.title:
         return OURS
-    return LIMIT if "itself" in kind.title or "bare" in kind.title else THEIRS
+    return THEIRS if kind.is_peer else LIMIT
 
 
 def names_of(records: Records, one: Class, measures: list[str]) -> list[str]:
@@ -162,7 +162,7 @@ def draw_growth(records: Records) -> None:
                 axis.plot(*zip(*line, strict=True), marker="o", markersize=4, color=shade, label=label)
         axis.set_xlabel("waiting jobs")
         axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: power(int(value))))
-        axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g} µs"))
+        axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: unit(1000 * value)))
         axis.yaxis.set_minor_formatter(NullFormatter())
         if axis.get_legend_handles_labels()[0]:
             low, high = axis.get_ylim()

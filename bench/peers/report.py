@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from bench.loads import power
 from bench.peers import charts
-from bench.peers.catalogue import CLASSES, GROWING, PEERS, Class, adapter_class
+from bench.peers.catalogue import CLASSES, GROWING, PEERS, Class, adapter_class, place_of
 from bench.peers.records import RESULTS, Records
 from bench.peers.summary import Figure, failure, figure, runs_of, slowest
 
@@ -65,6 +65,44 @@ def titled(name: str) -> str:
 def each(one: Class, cells: Callable[[str], list[str]]) -> list[list[str]]:
     """A row for each peer."""
     return [[titled(name), *cells(name)] for name in one.peers]
+
+
+def glance(records: Records) -> str:
+    """Ours, the best of the others, and how far they are apart."""
+    rows = []
+    for one in CLASSES:
+        for kind in dict.fromkeys(place_of(name) for name in one.peers):
+            title = one.title + (" (Valkey, which keeps nothing)" if kind == "valkey" else "")
+            peers = [name for name in one.peers if place_of(name) == kind and adapter_class(name).is_peer]
+            rows += [_best(records, one, peers, f"{title}: {what}", *path) for what, path in _glances(one)]
+    return table(["", "jobcore", "the best of the others", "", ""], [row for row in rows if row])
+
+
+def _glances(one: Class) -> list[tuple[str, tuple[str, ...]]]:
+    found: list[tuple[str, tuple[str, ...]]] = []
+    found += [(f"{what}, jobs/s", (measure, "rate")) for measure, what in RATES.items()]
+    for measure, where in PICKUPS.items():
+        if measure in one.measures:
+            found.append((f"sustained, {where}, jobs/s", (measure, "sustained")))
+            found.append((f"push to begin when idle, {where}, p50 in ms", (measure, "idle", "p50")))
+    return found
+
+
+def _best(records: Records, one: Class, peers: list[str], title: str, measure: str, *path: str) -> list[str]:
+    ours, rising = next(iter(one.peers)), path[0] != "idle"
+    found = {
+        name: reached
+        for name in peers
+        if adapter_class(name).against == ours
+        and (reached := figure(records, name, measure, *path, rising=rising))
+        and reached.ratio
+    }
+    reference = figure(records, ours, measure, *path, rising=rising)
+    if not found or reference is None:
+        return []
+    name = min(found, key=lambda each: found[each].ratio or 0)
+    ratio = f"**{times(found[name].ratio or 0)}\N{MULTIPLICATION SIGN}**"
+    return [title, number(reference.median), number(found[name].median), adapter_class(name).title, ratio]
 
 
 def rates(records: Records, one: Class) -> str:
@@ -182,13 +220,22 @@ and [profile](profile.md).
 
 Every peer runs in the way its documentation recommends for speed, on the same jobs, whose functions get two numbers.
 A job counts as done when it is acknowledged. What a peer does less than jobcore is said at the end of each part, and
-what is beside it in the same table may be faster for that reason. Figures are the median of the rounds and their range.
+what is beside it in the same table may be faster for that reason. "Sustained" is the rate of producer and worker
+together; "idle" is a push now and then (at most 200 a second); "70 %" is of what the same peer sustains, so there the
+fast carry more. Figures are the median of the rounds and their range.
+
 **The number in bold says how many times better jobcore was in the same round**: below 1 the peer was better. A ratio is
 to the line in bold letters above it; what is a queue and nothing more is compared with the bare storage.
 
 A small virtual machine is not the same from one minute to the next, and what waits for answers runs up to 1.6 times
 faster while another process keeps its cores awake: trust the ratios more than the rates, and no ratio between 0.8
 and 1.25.
+
+## At a glance
+
+App and worker of jobcore, and whoever comes closest, or is ahead.
+
+{glance(records)}
 
 {sections}
 

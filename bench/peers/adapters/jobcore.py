@@ -28,6 +28,7 @@ class InMemory(Adapter):
     title = "jobcore"
     note = "App and Worker on a MemoryStorage, 1000 jobs at once"
     imports = "from jobcore import App, Worker"
+    is_peer = False
     distributions: ClassVar[tuple[str, ...]] = ("jobcore",)
     environment = ""
     variables = COMPILED
@@ -114,6 +115,7 @@ class Storage(Adapter):
     title = "jobcore, storage alone"
     note = "MemoryStorage: push, pop, complete"
     imports = "from jobcore import App, Worker"
+    is_peer = False
     distributions: ClassVar[tuple[str, ...]] = ("jobcore",)
     environment = ""
     variables = COMPILED

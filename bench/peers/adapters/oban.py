@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 class Oban(Adapter):
     title = "Oban for Python"
-    note = "100 jobs at once, Python 3.12; no leases: a killed worker's jobs come back after an hour"
+    note = "100 jobs at once, Python 3.12; no leases: a killed worker's jobs come back by the clock"
     imports = "from oban import Oban"
     distributions = ("oban", "psycopg")
     against = "jobcore-postgres"

@@ -34,6 +34,7 @@ class BareDriver(Adapter):
     distributions = ("asyncpg",)
     against = "jobcore-postgres"
     environment = ""
+    is_peer = False
     jobs = 40_000
     leaves_out = ("enqueue-64", "drain-1ms", "pickup-two", "start")
 
@@ -99,6 +100,7 @@ class PgBench(Adapter):
     imports = ""
     against = "jobcore-postgres"
     environment = ""
+    is_peer = False
     jobs = 10_000
     leaves_out = ("enqueue-batch", "drain-1ms", "pickup-two", "size", "start")
     instead = ("enqueue", "enqueue-64", "drain")
@@ -142,4 +144,9 @@ class PgBench(Adapter):
             ).stdout  # fmt: skip
         jobs = int(re.search(r"transactions actually processed: (\d+)", told)[1])  # type: ignore[index]
         rate = float(re.search(r"tps = ([\d.]+)", told)[1])  # type: ignore[index]
-        return {"rate": rate, "jobs": jobs, "seconds": time.monotonic() - began, **meter.spent(jobs)}
+        return {
+            "rate": rate,
+            "jobs": jobs,
+            "seconds": time.monotonic() - began,
+            "server_cpu": meter.spent(jobs)["server_cpu"],
+        }

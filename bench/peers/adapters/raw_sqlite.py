@@ -29,6 +29,7 @@ class OneByOne(Adapter):
     imports = "import sqlite3"
     against = "jobcore-sqlite-storage"
     environment = ""
+    is_peer = False
     jobs = 1_500
     batch = 1
     leaves_out: ClassVar[tuple[str, ...]] = ("enqueue-64", "drain-1ms", "pickup-one", "pickup-two", "start")
