@@ -7,7 +7,7 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes
 from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport memchr
 
-from jobcore._core cimport Id, Uuid7Source
+from jobcore._core cimport Id, Uuid7Source, wall_nanoseconds
 
 import os
 import sys
@@ -92,6 +92,12 @@ cdef Id new_id(int64_t microseconds) except *:
     with cython.critical_section(ids):
         id = ids.source.next(<uint64_t>max(microseconds, 0) // 1000)
     return id
+
+
+def uuid7():
+    """A new UUID, greater than each one made before in this process."""
+    cdef Id id = new_id(wall_nanoseconds() // 1000)
+    return build(id.high, id.low)
 
 
 cpdef bint is_plain(object value, Py_ssize_t limit):
