@@ -105,7 +105,16 @@ free-threaded: $(PYTHON_FREE_THREADED) ## tests without the GIL, on a Python tha
 		INSTALL='--editable . $(if $(findstring 3.13,$(shell $< --version)),--no-deps)' \
 		PYTEST_ARGS='$(addprefix tests/,threads contract faults interleavings values model app worker) $(PYTEST_ARGS)'
 
-FUZZ_SECONDS ?= 60
+FUZZ_.PHONY: bench-profile
+bench-profile: ## count the instructions and bytecodes of the hot paths, into bench/results/profile.md; needs Valgrind
+	$(MAKE) --no-print-directory count-paths VENV=$(VENV)-bench INSTALL='$(bench_install)'
+
+.PHONY: count-paths
+count-paths: export JOBCORE_IMPLEMENTATION = cpp
+count-paths: build $(VENV)/.group-bench $(VENV)/.group-peers-servers
+	$(bin)/python -m bench.profile
+
+SECONDS ?= 60
 
 .PHONY: fuzz
 fuzz: $(VENV)/.group-build ## play on the index at random for FUZZ_SECONDS; needs Clang and its libFuzzer
