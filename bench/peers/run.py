@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 from bench.peers.catalogue import CLASSES, PEERS, adapter_class, growing, measures_of, place_of
 from bench.peers.records import RESULTS, ROOT, Records, python_of
 from bench.peers.report import write_report
-from bench.peers.servers import Servers
+from bench.peers.servers import Servers, is_there
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -71,9 +71,11 @@ def chosen(only: str | None, *, smoke: bool) -> list[str]:
         return [
             name for name in names if not adapter_class(name).environment and place_of(name) in {"nothing", "folder"}
         ]
-    found = [name for name in names if python_of(name)]
-    for name in {*names} - {*found}:
-        print(f"left out: {name}, whose environment .venv-{adapter_class(name).environment} is not there")
+    found = [name for name in names if python_of(name) and is_there(place_of(name))]
+    for name in names:
+        if name not in found:
+            lacking = "server" if python_of(name) else f"environment .venv-{adapter_class(name).environment}"
+            print(f"left out: {name}, whose {lacking} is not there")
     return found
 
 
