@@ -70,6 +70,11 @@ crash: export KILLS := $(KILLS)
 crash: build $(VENV)/.group-test ## kill processes at work KILLS times, and see that no job was lost or had two holders
 	$(bin)/python -m pytest tests/durable/test_a_killed_process_loses_nothing.py
 
+.PHONY: crash-postgres
+crash-postgres: export KILLS := 100
+crash-postgres: build $(VENV)/.group-test $(VENV)/.group-postgres ## the same for connections to PostgreSQL, and 5 restarts of the server
+	$(bin)/python -m pytest tests/postgres/test_killed_connections_lose_nothing.py
+
 .PHONY: pytest
 pytest: build $(VENV)/.group-test $(VENV)/.group-demo $(VENV)/.group-postgres
 	$(bin)/python -m pytest $(PYTEST_ARGS)

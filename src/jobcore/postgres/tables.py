@@ -237,6 +237,11 @@ def is_simple(backs: Sequence[Back]) -> bool:
     return all(back.result in _REMOVING for _, _, back in backs) and len({back[0] for back in backs}) == len(backs)
 
 
+def is_repeatable(backs: Sequence[Back]) -> bool:
+    """Whether these can be completed twice: a put-back that names no delivery could strike the next one."""
+    return all(delivery is not None or back.result in _REMOVING for _, (_, delivery), back in backs)
+
+
 def popped(record: Record) -> JobInfo:
     """The job of a claim."""
     return _job(record)
