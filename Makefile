@@ -138,6 +138,16 @@ types: build $(VENV)/.group-types ## mypy and pyright, both strict; the types ag
 	$(bin)/pyright --pythonpath $(bin)/python --ignoreexternal --verifytypes jobcore
 	$(if $(compiled),$(bin)/python -m mypy.stubtest jobcore --allowlist tests/typing/stubtest-allowlist.txt)
 
+# In pure Python, where signatures carry types.
+.PHONY: docs
+docs: ## the documentation, into build/docs, without warnings; and every block of it is run
+	$(MAKE) --no-print-directory html VENV=$(VENV)-pure INSTALL='-Cwheel.cmake=false .'
+
+.PHONY: html
+html: build $(VENV)/.group-docs
+	$(bin)/sphinx-build -n -W --keep-going -d build/doctrees docs build/docs
+	$(bin)/python -m pytest tests/docs
+
 # ---- measuring and shipping it
 
 .PHONY: bench
