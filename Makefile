@@ -199,6 +199,14 @@ bench-threads: build ## two threads on one storage against one thread
 wheel: $(VENV)/.group-wheel ## an sdist, and a wheel made from it, into dist/
 	JOBCORE_BUILD_EXTENSION=1 $(bin)/python -m build
 
+PYTHONS ?= $(PYTHON)
+
+.PHONY: check-wheels
+check-wheels: $(VENV)/.group-wheel ## a wheel for each of PYTHONS, from the sdist, tried where no compiler is
+	rm -rf dist
+	$(bin)/python -m build --sdist
+	.ci/check-wheels dist/*.tar.gz $(PYTHONS)
+
 .PHONY: clean
 clean: ## remove everything that make made
 	rm -rf .venv .venv-* build dist .hypothesis .*_cache
