@@ -71,7 +71,7 @@ crash: build $(VENV)/.group-test ## kill processes at work KILLS times, and see 
 	$(bin)/python -m pytest tests/durable/test_a_killed_process_loses_nothing.py
 
 .PHONY: pytest
-pytest: build $(VENV)/.group-test $(VENV)/.group-demo
+pytest: build $(VENV)/.group-test $(VENV)/.group-demo $(VENV)/.group-postgres
 	$(bin)/python -m pytest $(PYTEST_ARGS)
 
 .PHONY: sanitize

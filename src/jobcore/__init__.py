@@ -11,6 +11,7 @@ from jobcore.errors import (
     InvalidURL,
     JobcoreError,
     LeaseLost,
+    NotInstalled,
     StorageClosed,
     StorageUnavailable,
 )
@@ -21,6 +22,7 @@ from jobcore.worker import Worker
 
 if TYPE_CHECKING:
     from jobcore.opening import open_storage
+    from jobcore.postgres import PostgresStorage
     from jobcore.sqlite import SqliteStorage
 
     __version__: str
@@ -43,6 +45,8 @@ __all__ = [
     "Linear",
     "MemoryStorage",
     "NewJobInfo",
+    "NotInstalled",
+    "PostgresStorage",
     "ReturnJobInfo",
     "SqliteStorage",
     "Storage",
@@ -54,7 +58,11 @@ __all__ = [
 ]
 
 # Imported on first use: who keeps jobs in memory needs no database.
-_ON_USE = {"SqliteStorage": "jobcore.sqlite", "open_storage": "jobcore.opening"}
+_ON_USE = {
+    "PostgresStorage": "jobcore.postgres",
+    "SqliteStorage": "jobcore.sqlite",
+    "open_storage": "jobcore.opening",
+}
 
 
 def __getattr__(name: str) -> object:

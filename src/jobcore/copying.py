@@ -75,7 +75,7 @@ async def copy(source: object, target: object, *, progress: Callable[[int], None
     if source is target or getattr(source, "path", source) == getattr(target, "path", target):
         raise ValueError("the source and the target are the same")
 
-    moved = position = 0
+    moved, position = 0, -1
     while True:
         position, jobs = await source.hold(position, BATCH)
         if not jobs:

@@ -57,6 +57,18 @@ class InvalidURL(JobcoreError, ValueError):
         return f"{self.url!r} {self.reason}"
 
 
+class NotInstalled(JobcoreError, ImportError):
+    """What this needs is not installed; `extra` names the part of jobcore that brings it."""
+
+    def __init__(self, what: str, extra: str) -> None:
+        super().__init__(what, extra)
+        self.what = what
+        self.extra = extra
+
+    def __str__(self) -> str:
+        return f"{self.what} is not installed, and this needs it: pip install 'jobcore[{self.extra}]'"
+
+
 class LeaseLost(JobcoreError):
     """The runner does not hold this job (any more): it was popped again, put back, removed, or was never popped."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
 
 from jobcore.errors import InvalidURL
 from jobcore.memory import MemoryStorage
@@ -11,18 +11,22 @@ from jobcore.memory import MemoryStorage
 if TYPE_CHECKING:
     from typing import Literal
 
+    from jobcore.postgres import PostgresStorage
     from jobcore.sqlite import SqliteStorage
 
 __all__ = ["InvalidURL", "open_storage"]
 
-FORMS = "memory://, sqlite:///relative.db or sqlite:////absolute/path.db"
+FORMS = "memory://, sqlite:///relative.db, sqlite:////absolute/path.db or postgresql://user@host/database"
 
 
-def open_storage(url: str, *, migrate: bool = True) -> MemoryStorage | SqliteStorage:
-    """The storage at this URL: `memory://`, `sqlite:///relative.db` or `sqlite:////absolute/path.db`.
+def open_storage(url: str, *, migrate: bool = True) -> MemoryStorage | SqliteStorage | PostgresStorage:
+    """The storage at this URL: `memory://`, `sqlite:///relative.db`, `sqlite:////absolute/path.db`, or `postgresql://`.
 
-    `sqlite:///jobs.db?synchronous=normal` trades the latest commits at a loss of power for speed. The schema is made or
-    brought up to date at the first call, unless `migrate` is False. Raises `InvalidURL`, a `ValueError`.
+    `sqlite:///jobs.db?synchronous=normal` trades the latest commits at a loss of power for speed. In the URL of a
+    PostgreSQL database, `schema`, `listen` (`yes` or `no`) and `connections` are the options of `PostgresStorage`; the
+    others are for the server. The schema is made or brought up to date at the first call, unless `migrate` is False.
+
+    Raises `InvalidURL`, a `ValueError`, and `NotInstalled`, an `ImportError`, for PostgreSQL without its driver.
     """
     if not isinstance(url, str):
         raise TypeError(f"a URL must be a string, not {type(url).__name__}")
@@ -36,7 +40,7 @@ def open_storage(url: str, *, migrate: bool = True) -> MemoryStorage | SqliteSto
     if scheme == "sqlite":
         return _sqlite(url, migrate=migrate)
     if scheme in {"postgresql", "postgres"}:
-        raise InvalidURL(url, "is a PostgreSQL database, for which this version has no storage yet")
+        return _postgres(url, migrate=migrate)
     raise InvalidURL(url, f"has an unknown scheme: {FORMS}")
 
 
@@ -52,3 +56,30 @@ def _sqlite(url: str, *, migrate: bool) -> SqliteStorage:
     if options or synchronous not in {"full", "normal"}:
         raise InvalidURL(url, "may have one option: ?synchronous=full or ?synchronous=normal")
     return SqliteStorage(path, synchronous=cast("Literal['full', 'normal']", synchronous), migrate=migrate)
+
+
+def _postgres(url: str, *, migrate: bool) -> PostgresStorage:
+    from jobcore.postgres import PostgresStorage  # noqa: PLC0415  (only who uses it needs a driver)
+
+    parts = urlsplit(url)
+    ours: dict[str, str] = {}
+    theirs: list[tuple[str, str]] = []
+    for name, value in parse_qsl(parts.query, keep_blank_values=True):
+        if name in {"schema", "listen", "connections"}:
+            ours[name] = value
+        else:
+            theirs.append((name, value))
+    listen = {"yes": True, "no": False}.get(ours.get("listen", "yes"))
+    connections = ours.get("connections", "4")
+    if listen is None or not connections.isdecimal():
+        raise InvalidURL(url, "may say listen=yes or listen=no, and connections=a number")
+    try:
+        return PostgresStorage(
+            urlunsplit(parts._replace(query=urlencode(theirs))),
+            schema=ours.get("schema", "jobcore"),
+            migrate=migrate,
+            listen=listen,
+            connections=int(connections),
+        )
+    except ValueError as error:
+        raise InvalidURL(url, f"has a wrong option: {error}") from error

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from jobcore import MemoryStorage, NewJobInfo, SqliteStorage, open_storage
+from jobcore import MemoryStorage, NewJobInfo, PostgresStorage, SqliteStorage, open_storage
+from jobcore.errors import NotInstalled
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,7 +43,10 @@ def test_an_absolute_and_a_relative_file(tmp_path: Path, monkeypatch: pytest.Mon
         "sqlite:///jobs.db?other=1",
         "memory://name",
         "redis://host",
-        "postgresql://host/jobs",
+        "postgresql://host/jobs?schema=No, not this",
+        "postgresql://host/jobs?listen=maybe",
+        "postgresql://host/jobs?connections=0",
+        "postgresql://host/jobs?connections=many",
     ],
 )
 def test_other_urls_are_refused_in_clear_words(url: str) -> None:
@@ -62,6 +66,25 @@ def test_what_is_no_url_and_no_path_is_refused() -> None:
         SqliteStorage("jobs.db", synchronous="off")  # type: ignore[arg-type]
 
 
-def test_the_package_does_not_import_sqlite() -> None:
-    program = "import sys, jobcore; sys.exit(bool({'sqlite3', 'jobcore.sqlite'} & sys.modules.keys()))"
+def test_a_postgresql_database_with_options_of_ours_and_of_the_server() -> None:
+    url = "postgresql://ada@host:5433/jobs?schema=work&listen=no&connections=2&sslmode=require"
+    assert isinstance(open_storage(url, migrate=False), PostgresStorage)
+
+
+@pytest.mark.parametrize("program", ["import jobcore", "from jobcore import *"])
+def test_nothing_needs_the_driver_of_a_database_that_is_not_used(program: str) -> None:
+    program = f"import sys; sys.modules['asyncpg'] = None; {program}"
+    assert 0 == subprocess.run([sys.executable, "-c", program], check=False, timeout=60).returncode
+
+
+def test_a_driver_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in sys.modules if name.startswith("jobcore.postgres.")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "asyncpg", None)
+    with pytest.raises(NotInstalled, match=r"pip install 'jobcore\[postgres\]'"):
+        open_storage("postgresql://host/jobs")
+
+
+def test_the_package_does_not_import_a_database() -> None:
+    program = "import sys, jobcore; sys.exit(bool({'sqlite3', 'asyncpg'} & sys.modules.keys()))"
     assert 0 == subprocess.run([sys.executable, "-c", program], check=False, timeout=60).returncode

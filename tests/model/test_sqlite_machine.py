@@ -82,8 +82,11 @@ class Plain:
 class SqliteMachine(StorageMachine):
     def __init__(self) -> None:
         super().__init__()
-        self.plain = Plain(self.clock)
+        self.plain = self.new_plain()
         self.storage: Any = self.plain
+
+    def new_plain(self) -> Plain:
+        return Plain(self.clock)
 
     def monotonic(self) -> int:
         wall: int = self.wall()

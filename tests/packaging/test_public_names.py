@@ -32,6 +32,8 @@ PUBLIC = {
         "Linear",
         "MemoryStorage",
         "NewJobInfo",
+        "NotInstalled",
+        "PostgresStorage",
         "ReturnJobInfo",
         "SqliteStorage",
         "Storage",
@@ -56,6 +58,7 @@ PUBLIC = {
     "jobcore.opening": {"InvalidURL", "open_storage"},
     "jobcore.memory": {"JobIndex", "MemoryStorage"},
     "jobcore.testing": {"FakeClock", "InlineJobs", "ModelStorage", "StorageConformance", "settle"},
+    "jobcore.postgres": {"PostgresStorage"},
     "jobcore.sqlite": {"SqliteStorage"},
 }
 NAMES = sorted((module, name) for module, names in PUBLIC.items() for name in names)

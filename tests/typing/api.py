@@ -22,6 +22,7 @@ from jobcore import (
     Linear,
     MemoryStorage,
     NewJobInfo,
+    PostgresStorage,
     ReturnJobInfo,
     SqliteStorage,
     Storage,
@@ -193,7 +194,7 @@ class TestMyStorage(StorageConformance):
 
 
 async def durable() -> None:
-    assert_type(open_storage("memory://"), MemoryStorage | SqliteStorage)
+    assert_type(open_storage("memory://"), MemoryStorage | SqliteStorage | PostgresStorage)
     storage: BatchStorage = SqliteStorage("jobs.db", synchronous="normal", migrate=False)
     assert_type(await storage.push_many([]), list[UUID])
     async with SqliteStorage("jobs.db") as opened:

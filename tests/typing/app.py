@@ -6,7 +6,17 @@ from datetime import datetime, timedelta
 from typing import Any, assert_type
 from uuid import UUID
 
-from jobcore import App, JobContext, JobInfo, MemoryStorage, NewJobInfo, SqliteStorage, Worker, open_storage
+from jobcore import (
+    App,
+    JobContext,
+    JobInfo,
+    MemoryStorage,
+    NewJobInfo,
+    PostgresStorage,
+    SqliteStorage,
+    Worker,
+    open_storage,
+)
 from jobcore.app import Every, JobEvent
 
 app = App("memory://")
@@ -67,7 +77,7 @@ async def refused_by_checkers() -> None:
 
 
 async def works() -> None:
-    assert_type(open_storage("memory://"), MemoryStorage | SqliteStorage)
+    assert_type(open_storage("memory://"), MemoryStorage | SqliteStorage | PostgresStorage)
     async with App(MemoryStorage()) as opened, Worker(opened, {"default": 8, "mail": 2}, grace=1.5) as worker:
         assert_type(opened, App)
         assert_type(worker, Worker)

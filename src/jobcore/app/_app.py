@@ -11,10 +11,10 @@ import inspect
 import threading
 from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, Protocol, TypeVar, cast, overload
 
 from jobcore.app._events import EventHandler, EventKind, check_kind
-from jobcore.app._job import Job, Pusher, takes_connection
+from jobcore.app._job import Job, Pusher
 from jobcore.app._periodic import Every
 from jobcore.errors import InvalidCall, InvalidJob, InvalidJobType, StorageClosed
 from jobcore.jobs._new import DEFAULT_BACKOFF, DEFAULT_HEARTBEAT
@@ -229,12 +229,12 @@ class App:
             raise InvalidCall(f"{name}()", "takes a JSON object: parameter name to value")
         return await job.options(**options).push(**(args or {}))
 
-    def pusher_in_transaction(self) -> Callable[..., Coroutine[Any, Any, UUID]]:
-        """`storage.push`, where it takes a connection of the user's; `TypeError` elsewhere."""
-        if not takes_connection(self.storage):
+    def in_transaction(self, verb: Literal["push", "push_many"]) -> Callable[..., Coroutine[Any, Any, Any]]:
+        """A verb of the storage, where it takes a connection of the user's; `TypeError` elsewhere."""
+        call: Callable[..., Coroutine[Any, Any, Any]] | None = getattr(self.storage, verb, None)
+        if call is None or "connection" not in inspect.signature(call).parameters:
             raise TypeError(f"{type(self.storage).__name__} has no transaction to share: push without a connection")
-        push: Callable[..., Coroutine[Any, Any, UUID]] = self.storage.push
-        return push
+        return call
 
     def blocking(self) -> Blocking:
         """A bridge for programs without an event loop: `blocking(job.push(...))` returns the id."""

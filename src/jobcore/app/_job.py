@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from jobcore.app._app import App
     from jobcore.jobs import Backoff
-    from jobcore.storage import BatchStorage, Storage
 
 PushP = ParamSpec("PushP")
 CallP = ParamSpec("CallP")
@@ -60,7 +59,7 @@ class Pusher(Generic[PushP]):
         new = self.new(*args, **kwargs)
         if self._connection is None:
             return self._app.storage.push(new)
-        return self._app.pusher_in_transaction()(new, connection=self._connection)
+        return self._app.in_transaction("push")(new, connection=self._connection)
 
     def push_nowait(self, /, *args: PushP.args, **kwargs: PushP.kwargs) -> UUID:
         """`push` as a plain call, on a storage that has one; `TypeError` elsewhere."""
@@ -80,8 +79,8 @@ class Pusher(Generic[PushP]):
         jobs = [self._of_call(call) for call in calls]
         if self._connection is None:
             return await self._app.push_many(jobs)
-        push = self._app.pusher_in_transaction()
-        return [await push(job, connection=self._connection) for job in jobs]
+        ids: list[UUID] = await self._app.in_transaction("push_many")(jobs, connection=self._connection)
+        return ids
 
     def options(
         self,
@@ -214,8 +213,3 @@ def _executor(name: str, executor: object, job: Job[..., ..., Any]) -> Executor 
     if executor == "process" and job.wants_context:
         raise InvalidCall(f"{name}()", "cannot take a JobContext into another process")
     return "process" if executor == "process" else "thread"
-
-
-def takes_connection(storage: Storage | BatchStorage) -> bool:
-    """Whether `push` takes the user's own connection."""
-    return "connection" in inspect.signature(storage.push).parameters

@@ -105,6 +105,12 @@ MIGRATIONS = (_FIRST,)
 VERSION = len(MIGRATIONS)
 
 
+def script() -> str:
+    """The SQL that makes the schema."""
+    marks = f"PRAGMA application_id = {APPLICATION_ID};\nPRAGMA user_version = {VERSION};\n"
+    return "\n".join((*(migration.lstrip() for migration in MIGRATIONS), marks))
+
+
 def check_sqlite() -> None:
     """Refuse a library that is too old, before it fails in words that nobody understands."""
     if sqlite3.sqlite_version_info < OLDEST_SQLITE:

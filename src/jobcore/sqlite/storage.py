@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from jobcore._durable.storage import DurableStorage
+from jobcore.sqlite import schema
 from jobcore.sqlite.database import Database
 from jobcore.sqlite.writer import Writer
 
@@ -42,3 +43,7 @@ class SqliteStorage(DurableStorage):
         # The working directory may change, and the file is opened later, maybe more than once.
         self.path: str = os.path.abspath(name)  # noqa: PTH100
         super().__init__(Writer(Database(self.path, synchronous, migrate=migrate), clock), clock)
+
+    def migrations(self) -> str:
+        """The SQL that makes the schema."""
+        return schema.script()

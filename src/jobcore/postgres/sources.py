@@ -1,0 +1,169 @@
+"""Where connections come from: the storage opens its own, or borrows from a pool of the user's.
+
+Its own are opened, up to `size`, each when it is first needed, and tuned when they are opened. One that failed is
+thrown away with all that lie idle, since most failures strike all of them. Where the server has no connection to spare,
+those that are there are shared.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, cast
+from urllib.parse import parse_qs, urlsplit
+
+import asyncpg
+
+from jobcore.postgres.failures import is_lost
+from jobcore.postgres.statements import TUNING
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+    from contextlib import AbstractAsyncContextManager
+
+    from asyncpg import Connection, Pool, Record
+    from asyncpg.pool import PoolConnectionProxy
+
+    AnyConnection: TypeAlias = Connection[Record] | PoolConnectionProxy[Record]
+
+CONNECT = 10.0
+"""Seconds that opening a connection may take."""
+CLOSE = 2.0
+
+
+class Source(Protocol):
+    """What gives connections."""
+
+    tuned: bool
+    """Whether they have the settings of `TUNING`."""
+    backends: set[int]
+    """The processes of the server behind those that the storage itself has opened."""
+
+    def lend(self) -> AbstractAsyncContextManager[AnyConnection]:
+        """A connection for one statement or transaction; thrown away if that ends with the loss of it."""
+        ...
+
+    async def connect(self) -> AnyConnection:
+        """A connection to keep, for `give_back`."""
+        ...
+
+    async def give_back(self, connection: AnyConnection) -> None:
+        """Let go of what `connect` gave."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of all that nobody uses."""
+        ...
+
+
+class Borrowed:
+    """Connections of a pool of the user's, which stays open, and whose settings are the user's."""
+
+    tuned = False
+
+    def __init__(self, pool: Pool[Record]) -> None:
+        self.backends: set[int] = set()
+        self._pool = pool
+
+    @asynccontextmanager
+    async def lend(self) -> AsyncGenerator[AnyConnection]:
+        """One of the pool's."""
+        async with self._pool.acquire(timeout=CONNECT) as connection:
+            yield connection
+
+    async def connect(self) -> AnyConnection:
+        """One of the pool's, for long."""
+        return await self._pool.acquire(timeout=CONNECT)
+
+    async def give_back(self, connection: AnyConnection) -> None:
+        """Back into the pool."""
+        await self._pool.release(cast("PoolConnectionProxy[Record]", connection), timeout=CLOSE)
+
+    async def close(self) -> None:
+        """Nothing: the pool is the user's."""
+
+
+class Own:
+    """Connections to the server of a URL; with `session`, each keeps its server process and settings while it is open.
+
+    Without it, a pooler stands between, which gives every transaction another server process.
+    """
+
+    def __init__(self, url: str, size: int, *, session: bool) -> None:
+        self.tuned = session
+        self.backends: set[int] = set()
+        self._url = url
+        self._idle: list[Connection[Record]] = []
+        self._lent = 0
+        self._slots = asyncio.Semaphore(size)
+        self._returned = asyncio.Event()
+
+    @asynccontextmanager
+    async def lend(self) -> AsyncGenerator[AnyConnection]:
+        """An idle one, or a new one, or whichever comes back first."""
+        async with self._slots:
+            connection = await self._take()
+            self._lent += 1
+            try:
+                yield connection
+            except asyncpg.PostgresError as error:
+                if is_lost(error):
+                    self._lose(connection)
+                raise
+            except BaseException:
+                self._lose(connection)  # in the middle of whatever
+                raise
+            finally:
+                self._lent -= 1
+                self._returned.set()
+                if not connection.is_closed():
+                    self._idle.append(connection)
+
+    async def connect(self) -> Connection[Record]:
+        """A new one."""
+        settings = {"application_name": "jobcore"}
+        options: dict[str, Any] = {}
+        if self.tuned:
+            # A claim that meets a row which another one has changed goes on; above this level it would fail.
+            settings |= TUNING | {"default_transaction_isolation": "read committed"}
+            if "target_session_attrs" not in parse_qs(urlsplit(self._url).query):
+                options["target_session_attrs"] = "read-write"  # of several hosts, the primary
+        else:
+            options["statement_cache_size"] = 0
+        async with asyncio.timeout(CONNECT):
+            connection: Connection[Record] = await asyncpg.connect(self._url, server_settings=settings, **options)
+        backend = connection.get_server_pid()
+        self.backends.add(backend)
+        connection.add_termination_listener(lambda _: self.backends.discard(backend))
+        return connection
+
+    async def give_back(self, connection: AnyConnection) -> None:
+        """Close it."""
+        try:
+            await connection.close(timeout=CLOSE)
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            connection.terminate()
+
+    async def close(self) -> None:
+        """Close those that are idle."""
+        idle, self._idle = self._idle, []
+        await asyncio.gather(*map(self.give_back, idle))
+
+    async def _take(self) -> Connection[Record]:
+        while True:
+            while self._idle:
+                connection = self._idle.pop()
+                if not connection.is_closed():
+                    return connection
+            self._returned.clear()
+            try:
+                return await self.connect()
+            except asyncpg.TooManyConnectionsError:
+                if not self._lent:
+                    raise
+            await self._returned.wait()
+
+    def _lose(self, connection: Connection[Record]) -> None:
+        for lost in (connection, *self._idle):
+            lost.terminate()
+        self._idle.clear()

@@ -1,0 +1,173 @@
+"""Those who wait are told of what others do, by one notification for a batch; where nobody listens, they find it."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import asyncpg
+import pytest
+
+from jobcore import JobResult, Linear, NewJobInfo, PostgresStorage
+from jobcore.postgres import claiming
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from jobcore import JobInfo
+
+ME = UUID(int=1)
+YOU = UUID(int=2)
+
+
+@pytest.fixture(autouse=True)
+def _no_poll(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is found by a poll, and not told, is found too late for a test."""
+    monkeypatch.setattr(claiming, "POLL", 1000.0)
+
+
+@asynccontextmanager
+async def two(dsn: str, **options: Any) -> AsyncIterator[tuple[PostgresStorage, PostgresStorage]]:
+    async with PostgresStorage(dsn, **options) as one, PostgresStorage(dsn) as other:
+        yield one, other
+
+
+async def listening(storage: PostgresStorage) -> None:
+    claims: Any = storage._engine._claims  # type: ignore[attr-defined]
+    async with asyncio.timeout(10):
+        while not claims.listening:
+            await asyncio.sleep(0.001)
+
+
+async def waiting(storage: PostgresStorage, queue: str = "default") -> asyncio.Task[JobInfo]:
+    popping = asyncio.create_task(storage.pop(queue, ME))
+    await asyncio.sleep(0)
+    await listening(storage)
+    return popping
+
+
+def test_what_another_process_does_wakes(dsn: str) -> None:
+    async def run() -> None:
+        async with two(dsn) as (here, there):
+            popping = await waiting(here)
+            await there.push(NewJobInfo("pushed"))
+            job = await asyncio.wait_for(popping, 10)
+            assert "pushed" == job.name
+            await here.complete(job.returned(JobResult.SUCCESS, ME))
+
+            await there.push(NewJobInfo("put back", backoff=Linear(0)))
+            held = await there.pop("default", YOU)
+            for result in (JobResult.UNEXECUTED, JobResult.FAILURE):
+                popping = await waiting(here)
+                await there.complete(held.returned(result, YOU))
+                held = await asyncio.wait_for(popping, 10)
+                await here.complete(held.returned(JobResult.UNEXECUTED, ME))
+                held = await there.pop("default", YOU)
+            await there.complete(held.returned(JobResult.SUCCESS, YOU))
+
+            popping = await waiting(here)
+            await there.push(NewJobInfo("scheduled", next_queue=timedelta(milliseconds=100)))
+            assert "scheduled" == (await asyncio.wait_for(popping, 10)).name
+
+    asyncio.run(run())
+
+
+def test_a_lease_that_another_process_let_run_out_wakes(dsn: str) -> None:
+    async def run() -> None:
+        async with two(dsn) as (here, there):
+            await there.push(NewJobInfo("job", heartbeat_interval=timedelta(milliseconds=20)))
+            await there.pop("default", YOU)
+            popping = await waiting(here)
+            job = await asyncio.wait_for(popping, 10)
+            assert (2, 1) == (job.delivery_count, job.lost_count)
+
+    asyncio.run(run())
+
+
+def test_a_burst_of_pushes_sends_few_notifications(dsn: str) -> None:
+    async def run() -> None:
+        heard: list[object] = []
+        connection = await asyncpg.connect(dsn)
+        async with PostgresStorage(dsn) as storage:
+            await connection.add_listener("jobcore", lambda *news: heard.append(news))
+            await storage.push_many([NewJobInfo("job")] * 1_000)
+            for _ in range(10):
+                await asyncio.gather(*(storage.push(NewJobInfo("job")) for _ in range(100)))
+        await connection.fetch("SELECT 1")  # what was sent before has arrived then
+        await connection.close()
+        assert 1 <= len(heard) <= 500, "2,000 jobs were pushed"
+
+    asyncio.run(run())
+
+
+def test_many_pushes_at_once_keep_their_times_and_their_ids(dsn: str) -> None:
+    async def run() -> None:
+        async with PostgresStorage(dsn) as storage:
+            rest = timedelta(hours=1)
+            ids = [UUID(int=number) for number in range(300)]
+            await asyncio.gather(*(storage.push(NewJobInfo("rests", next_queue=rest)) for _ in range(300)))
+            for _ in range(2):
+                await asyncio.gather(*(storage.push(NewJobInfo("mine", id=job_id)) for job_id in ids))
+            await asyncio.gather(*(storage.push(NewJobInfo("now")) for _ in range(300)))
+            names = [job.name for job in await storage.pop_many("default", ME, 1_000)]
+            assert ["mine"] * 300 + ["now"] * 300 == names
+
+    asyncio.run(run())
+
+
+def test_ten_thousand_waiters_are_served_by_as_many_jobs(dsn: str) -> None:
+    async def run() -> None:
+        async with PostgresStorage(dsn) as storage:
+            popping = [asyncio.create_task(storage.pop("default", ME)) for _ in range(10_000)]
+            await asyncio.sleep(0)
+            ids = await storage.push_many([NewJobInfo("job")] * 10_000)
+            assert set(ids) == {job.id for job in await asyncio.gather(*popping)}
+
+    asyncio.run(run())
+
+
+def test_a_poller_finds_what_nobody_tells_it(dsn: str) -> None:
+    async def run() -> None:
+        async with two(dsn, listen=False) as (here, there):
+            popping = asyncio.create_task(here.pop("default", ME))
+            await there.push(NewJobInfo("pushed"))
+            assert "pushed" == (await asyncio.wait_for(popping, 10)).name
+            assert await here.heartbeat_many([], ME) == []
+            ids = await here.push_many([NewJobInfo("job")] * 500)
+            jobs = await here.pop_many("default", ME, 500)
+            assert ids == [job.id for job in jobs]
+            assert {True} == {await here.complete(job.returned(JobResult.SUCCESS, ME)) for job in jobs[:10]}
+
+    asyncio.run(run())
+
+
+def test_a_pool_of_the_users_is_used_from_any_loop_and_left_open(dsn: str) -> None:
+    async def run() -> None:
+        async with asyncpg.create_pool(dsn, min_size=1, max_size=3) as pool:
+            storage = PostgresStorage(pool)
+            popping = await waiting(storage)
+            await asyncio.to_thread(lambda: asyncio.run(storage.push(NewJobInfo("from another loop"))))
+            job = await asyncio.wait_for(popping, 10)
+            assert "from another loop" == job.name
+            assert await storage.complete(job.returned(JobResult.SUCCESS, ME))
+            assert 0 == (await storage.stats()).jobs
+            await storage.aclose()
+            await storage.aclose()
+            assert 1 == await pool.fetchval("SELECT 1")
+
+    asyncio.run(run())
+
+
+def test_what_is_no_url_and_no_pool_is_refused() -> None:
+    wrong: Any
+    for wrong in (None, 7, object()):
+        with pytest.raises(TypeError, match="URL"):
+            PostgresStorage(wrong)
+    for wrong in ("", "jobs", "mysql://host/db"):
+        with pytest.raises(ValueError, match="postgresql://"):
+            PostgresStorage(wrong)
+    with pytest.raises(ValueError, match="connections"):
+        PostgresStorage("postgresql://host/db", connections=0)
