@@ -122,6 +122,7 @@ lint: $(VENV)/.group-lint ## style, and no file over 400 lines
 	$(bin)/ruff format --check
 	$(bin)/cython-lint src
 	$(bin)/clang-format --dry-run --Werror $(cxx_files)
+	$(bin)/zizmor --quiet --offline .github
 	@git ls-files -z ':!bench/results' | xargs -0 wc -l | \
 		awk '$$1 > 400 && $$2 != "total" { print $$2 ": over 400 lines"; bad = 1 } END { exit bad }'
 
@@ -144,7 +145,7 @@ docs: ## the documentation, into build/docs, without warnings; and every block o
 	$(MAKE) --no-print-directory html VENV=$(VENV)-pure INSTALL='-Cwheel.cmake=false .'
 
 .PHONY: html
-html: build $(VENV)/.group-docs
+html: build $(VENV)/.group-docs $(VENV)/.group-postgres
 	$(bin)/sphinx-build -n -W --keep-going -d build/doctrees docs build/docs
 	$(bin)/python -m pytest tests/docs
 

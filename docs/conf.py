@@ -38,7 +38,7 @@ nitpick_ignore_regex = [
     # type variables and literals
     ("py:.*", r"(.*\W)?(T|R|P|CallP|PushP|HandlerT|MiddlewareT|EventKind|Executor)(\..*)?"),
     # what a signature names and nobody imports
-    ("py:.*", r"(jobcore\..*\.)?(Blocking|JobDecorator|JobLogger|JobSpec|Middleware|Pusher|Stage)"),
+    ("py:.*", r"(jobcore\..*\.)?(Blocking|JobDecorator|JobLogger|JobSpec|Middleware|Pool|Pusher|Record|Stage)"),
 ]
 
 myst_enable_extensions = ["colon_fence", "deflist"]

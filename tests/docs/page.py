@@ -40,7 +40,7 @@ from pathlib import Path
 from typing import Any
 
 POSTGRES_URL = os.environ.get("POSTGRES_URL")
-A_DATABASE = re.compile(r"postgresql://[\w.:@/-]+")
+A_DATABASE = re.compile(r"postgresql(\+\w+)?:(//[\w.:@/-]+)(\??)")
 PATIENCE = 60.0
 """Seconds until a command must have ended, and a worker said what the page shows."""
 
@@ -83,6 +83,14 @@ def blocks_of(page: str) -> list[Block]:
             blocks.append(Block(fence[1], fence[2], before.count("\n") + 1, headings))
         end = fence.end()
     return blocks
+
+
+def on_the_server(text: str) -> str:
+    """The text, on the database that there is in place of the one that it names."""
+    if POSTGRES_URL is None:
+        return text
+    there = POSTGRES_URL.removeprefix("postgresql:")
+    return A_DATABASE.sub(lambda found: f"postgresql{found[1] or ''}:{there}{'&' if found[3] else ''}", text)
 
 
 def check_printed(expected: str | None, printed: str, block: Block) -> None:
@@ -147,7 +155,7 @@ class Page:
                 worker.stop()
 
     def _run_python(self, block: Block) -> None:
-        source = block.source if POSTGRES_URL is None else A_DATABASE.sub(POSTGRES_URL, block.source)
+        source = on_the_server(block.source)
         name = re.match(r"# (\w+\.py)\n", block.text)
         if name is None:
             printed = self._run_snippet(source)
@@ -168,8 +176,7 @@ class Page:
 
     def _run_console(self, block: Block) -> None:
         for command in re.finditer(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", block.text, re.MULTILINE):
-            line = command[1] if POSTGRES_URL is None else A_DATABASE.sub(POSTGRES_URL, command[1])
-            program, *arguments = shlex.split(line, comments=True)
+            program, *arguments = map(on_the_server, shlex.split(command[1], comments=True))
             expected = command[2] or None
             if program not in COMMANDS:
                 continue

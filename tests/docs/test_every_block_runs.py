@@ -5,10 +5,14 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.docs.page import blocks_of
+
+if TYPE_CHECKING:
+    from tests.postgres.server import Server
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -33,11 +37,11 @@ MyStorage = MemoryStorage
 }
 
 
-def read(page: Path, folder: Path) -> subprocess.CompletedProcess[str]:
+def read(page: Path, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "tests.docs.page", str(page), BEFORE.get(page.name, "")],
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
         capture_output=True,
         encoding="utf-8",
         timeout=110,
@@ -46,10 +50,11 @@ def read(page: Path, folder: Path) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
-def test_page(page: Path, tmp_path: Path) -> None:
+def test_page(page: Path, tmp_path: Path, server: Server | None) -> None:
     if page.stem in FRAMEWORKS:
         pytest.importorskip(FRAMEWORKS[page.stem])  # in the group `docs`
-    run = read(page, tmp_path)
+    database = {} if server is None else {"POSTGRES_URL": server.create_database()}
+    run = read(page, tmp_path, **database)
     assert 0 == run.returncode, run.stdout + run.stderr
 
 
