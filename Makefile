@@ -127,6 +127,7 @@ lint: $(VENV)/.group-lint ## style, and no file over 400 lines
 	$(bin)/ruff format --check
 	$(bin)/cython-lint src
 	$(bin)/clang-format --dry-run --Werror $(cxx_files)
+	$(bin)/zizmor --quiet --offline .github
 	@git ls-files -z ':!bench/results' | xargs -0 wc -l | \
 		awk '$$1 > 400 && $$2 != "total" { print $$2 ": over 400 lines"; bad = 1 } END { exit bad }'
 
@@ -142,6 +143,16 @@ types: build $(VENV)/.group-types ## mypy and pyright, both strict; the types ag
 	$(bin)/pyright --pythonpath $(bin)/python
 	$(bin)/pyright --pythonpath $(bin)/python --ignoreexternal --verifytypes jobcore
 	$(if $(compiled),$(bin)/python -m mypy.stubtest jobcore --allowlist tests/typing/stubtest-allowlist.txt)
+
+# In pure Python, where signatures carry types.
+.PHONY: docs
+docs: ## the documentation, into build/docs, without warnings; and every block of it is run
+	$(MAKE) --no-print-directory html VENV=$(VENV)-pure INSTALL='-Cwheel.cmake=false .'
+
+.PHONY: html
+html: build $(VENV)/.group-docs $(VENV)/.group-postgres
+	$(bin)/sphinx-build -n -W --keep-going -d build/doctrees docs build/docs
+	$(bin)/python -m pytest tests/docs
 
 # ---- measuring and shipping it
 
@@ -193,6 +204,14 @@ bench-threads: build ## two threads on one storage against one thread
 .PHONY: wheel
 wheel: $(VENV)/.group-wheel ## an sdist, and a wheel made from it, into dist/
 	JOBCORE_BUILD_EXTENSION=1 $(bin)/python -m build
+
+PYTHONS ?= $(PYTHON)
+
+.PHONY: check-wheels
+check-wheels: $(VENV)/.group-wheel ## a wheel for each of PYTHONS, from the sdist, tried where no compiler is
+	rm -rf dist
+	$(bin)/python -m build --sdist
+	.ci/check-wheels dist/*.tar.gz $(PYTHONS)
 
 .PHONY: clean
 clean: ## remove everything that make made
