@@ -70,6 +70,11 @@ crash: export KILLS := $(KILLS)
 crash: build $(VENV)/.group-test ## kill processes at work KILLS times, and see that no job was lost or had two holders
 	$(bin)/python -m pytest tests/durable/test_a_killed_process_loses_nothing.py
 
+.PHONY: crash-postgres
+crash-postgres: export KILLS := 100
+crash-postgres: build $(VENV)/.group-test $(VENV)/.group-postgres ## the same for connections to PostgreSQL, and 5 restarts of the server
+	$(bin)/python -m pytest tests/postgres/test_killed_connections_lose_nothing.py
+
 .PHONY: pytest
 pytest: build $(VENV)/.group-test $(VENV)/.group-demo $(VENV)/.group-postgres
 	$(bin)/python -m pytest $(PYTEST_ARGS)
@@ -131,6 +136,7 @@ lint: $(VENV)/.group-lint ## style, and no file over 400 lines
 	$(bin)/ruff format --check
 	$(bin)/cython-lint src
 	$(bin)/clang-format --dry-run --Werror $(cxx_files)
+	$(bin)/zizmor --quiet --offline .github
 	@git ls-files -z ':!bench/results' | xargs -0 wc -l | \
 		awk '$$1 > 400 && $$2 != "total" { print $$2 ": over 400 lines"; bad = 1 } END { exit bad }'
 
@@ -146,6 +152,16 @@ types: build $(VENV)/.group-types ## mypy and pyright, both strict; the types ag
 	$(bin)/pyright --pythonpath $(bin)/python
 	$(bin)/pyright --pythonpath $(bin)/python --ignoreexternal --verifytypes jobcore
 	$(if $(compiled),$(bin)/python -m mypy.stubtest jobcore --allowlist tests/typing/stubtest-allowlist.txt)
+
+# In pure Python, where signatures carry types.
+.PHONY: docs
+docs: ## the documentation, into build/docs, without warnings; and every block of it is run
+	$(MAKE) --no-print-directory html VENV=$(VENV)-pure INSTALL='-Cwheel.cmake=false .'
+
+.PHONY: html
+html: build $(VENV)/.group-docs $(VENV)/.group-postgres
+	$(bin)/sphinx-build -n -W --keep-going -d build/doctrees docs build/docs
+	$(bin)/python -m pytest tests/docs
 
 # ---- measuring and shipping it
 
@@ -210,6 +226,14 @@ bench-threads: build ## two threads on one storage against one thread
 .PHONY: wheel
 wheel: $(VENV)/.group-wheel ## an sdist, and a wheel made from it, into dist/
 	JOBCORE_BUILD_EXTENSION=1 $(bin)/python -m build
+
+PYTHONS ?= $(PYTHON)
+
+.PHONY: check-wheels
+check-wheels: $(VENV)/.group-wheel ## a wheel for each of PYTHONS, from the sdist, tried where no compiler is
+	rm -rf dist
+	$(bin)/python -m build --sdist
+	.ci/check-wheels dist/*.tar.gz $(PYTHONS)
 
 .PHONY: clean
 clean: ## remove everything that make made

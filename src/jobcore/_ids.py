@@ -39,6 +39,26 @@ def uuid_from_halves(high: int, low: int) -> UUID:
     return UUID(int=high << 64 | low)
 
 
+def uuid_bytes(uuid: UUID) -> bytes:
+    """The 16 bytes of a UUID, the first ones in front."""
+    return uuid.bytes
+
+
+def bytes_from_halves(high: int, low: int) -> bytes:
+    """The 16 bytes of the UUID with these halves."""
+    return (high << 64 | low).to_bytes(16, "big")
+
+
+def high_from_bytes(raw: bytes) -> int:
+    """The first 64 bits of the UUID with these 16 bytes."""
+    return int.from_bytes(raw[:8], "big")
+
+
+def low_from_bytes(raw: bytes) -> int:
+    """The last 64 bits of the UUID with these 16 bytes."""
+    return int.from_bytes(raw[8:], "big")
+
+
 def _compose(milliseconds: int, tail: int) -> UUID:
     high = (milliseconds & (2**48 - 1)) << 16 | 0x7000 | tail >> 62
     return uuid_from_halves(high, 1 << 63 | tail & (2**62 - 1))

@@ -49,12 +49,14 @@ POLL = 5.0
 """Seconds after which lines are looked at though nothing has told of a change."""
 POLL_DEAF = 0.25
 """The same where nobody listens."""
-CONTENDED = 0.01
-"""Seconds after which a line is looked at again whose next job somebody else has locked."""
+CONTENDED = 10_000
+"""Microseconds after which a line is looked at again whose next job somebody else has locked."""
 GLANCE = 0.005
 """Seconds between two looks at a clock that is not the module `time`, and cannot be slept by."""
+ENOUGH = 128
+"""Jobs for which a claim looks no further along the line; the others have their turn at once if there are as many."""
 MOST = 10_000
-"""Jobs that one claim takes at the most."""
+"""Jobs that one pop gets at the most."""
 
 
 class Claims:
@@ -80,7 +82,7 @@ class Claims:
         self._claimed_for: set[Pop] = set()
         self._withdrawn: dict[Pop, Request] = {}
         self._alarm: asyncio.TimerHandle | None = None
-        self._polls_at = 0.0
+        self._polls_at: float | None = None
 
     def join(self, pop: Pop) -> None:
         """Serve this pop, behind those that wait already."""
@@ -138,23 +140,23 @@ class Claims:
             self._alarm.cancel()
             self._alarm = None
         if not self._lines:
+            self._polls_at = None
             return
         loop = asyncio.get_running_loop()
-        poll = POLL if self.listening else POLL_DEAF
-        self._polls_at = min(max(self._polls_at, loop.time()), loop.time() + poll)
-        seconds = self._polls_at - loop.time() or poll
+        latest = loop.time() + (POLL if self.listening else POLL_DEAF)
+        self._polls_at = latest if self._polls_at is None else min(self._polls_at, latest)
+        seconds = self._polls_at - loop.time()
         if self._clock is not time:
             seconds = GLANCE
         elif (next_at := self._lines.next_at()) is not None:
-            seconds = min(seconds, max(0.0, (next_at - self._now()) / 1e6))
+            seconds = min(seconds, (next_at - self._now()) / 1e6)
         self._alarm = loop.call_later(seconds, self._ring)
 
     def _ring(self) -> None:
         self._alarm = None
         self._lines.touch_due(self._now())
-        loop = asyncio.get_running_loop()
-        if loop.time() >= self._polls_at:
-            self._polls_at = loop.time() + (POLL if self.listening else POLL_DEAF)
+        if self._polls_at is not None and asyncio.get_running_loop().time() >= self._polls_at:
+            self._polls_at = None
             self._lines.touch_all()
         self._look()
 
@@ -170,43 +172,44 @@ class Claims:
             self._looked_at.discard(queue)
             self._look()
 
-    async def _look_once(self, queue: str) -> None:
-        self._drop_closed(queue)
-        if queue not in self._lines:
-            return
+    async def _look_once(self, queue: str, *, in_order: bool = True) -> None:
         slots = self._slots(queue)
+        if not slots:
+            return
         runners = {pop.runner: WireUUID(pop.runner) for pop in set(slots)}
         order = [runners[pop.runner] for pop in slots]
         self._claimed_for.update(slots)
+        leftover: list[tuple[Any, ...]] = []
         try:
-            records = await self._connections.run(lambda to: self._tables.claim(to, queue, order))
+            records = await self._connections.run(lambda to: self._tables.claim(to, queue, order, in_order=in_order))
             leftover = self._deal(records, slots)
-        finally:
+        finally:  # if it failed, what was claimed all the same is left to its lease
             self._claimed_for.difference_update(slots)
             undos = [self._withdrawn.pop(pop) for pop in dict.fromkeys(slots) if pop in self._withdrawn]
-        if leftover or undos:
-            await self._undo(leftover, queue, undos)
+            if leftover or undos:
+                await self._undo(leftover, queue, undos)
         if queue in self._lines:
             if len(records) < len(slots):
-                await self._look_ahead(queue)
+                await self._look_ahead(queue, risen=not in_order)
             else:
                 self._lines.touch(queue)
 
     def _waiting(self, queue: str) -> list[Pop]:
         return self._lines.pops([queue]) if queue in self._lines else []
 
-    def _drop_closed(self, queue: str) -> None:
-        for pop in self._waiting(queue):
-            if pop.loop.is_closed():
-                self._lines.leave(pop)
-
     def _slots(self, queue: str) -> list[Pop]:
-        """Who gets the first job, the second, and so on."""
+        """Who gets the first job, the second, and so on: the first in the line, however many wait."""
         slots: list[Pop] = []
-        for pop in self._lines[queue].pops:
-            slots += [pop] * min(pop.limit, MOST - len(slots))
-            if len(slots) == MOST:
-                break
+        closed: list[Pop] = []
+        for pop in self._lines[queue].pops if queue in self._lines else ():
+            if pop.loop.is_closed():
+                closed.append(pop)
+            else:
+                slots += [pop] * min(pop.limit, MOST)
+                if len(slots) >= ENOUGH:
+                    break
+        for pop in closed:
+            self._lines.leave(pop)
         return slots
 
     def _deal(self, records: list[Record], slots: list[Pop]) -> list[tuple[Any, ...]]:
@@ -235,18 +238,18 @@ class Claims:
         news.counts["reclaimed"] = sum(record["before"] is not None for record in records)
         self._account(news)
 
-    async def _look_ahead(self, queue: str) -> None:
+    async def _look_ahead(self, queue: str, *, risen: bool) -> None:
         """There was less than was asked for: see why, and when there will be more."""
         asked_at = self._now()
         rest, ready = await self._connections.run(lambda to: self._tables.ahead(to, queue))
-        if rest is not None and rest <= 0:
-            await self._connections.run(lambda to: self._tables.rise(to, queue))
-            self._lines.touch(queue)
-            return
-        if ready is not None and ready <= 0:
-            ready = int(CONTENDED * 1e6)
-        if queue in self._lines:
-            waits = [wait for wait in (rest, ready) if wait is not None]
+        if rest is not None and rest <= 0 and not risen:
+            if await self._connections.run(lambda to: self._tables.rise(to, queue)):
+                # What still sleeps beyond its rest is locked by somebody else, and must not keep back the others.
+                await self._look_once(queue, in_order=False)
+            else:
+                self._lines.touch(queue)
+        elif queue in self._lines:
+            waits = [wait if wait > 0 else CONTENDED for wait in (rest, ready) if wait is not None]
             self._lines[queue].next_at = asked_at + min(waits) if waits else None
 
     async def _undo(self, taken: list[tuple[Any, ...]], queue: str, undos: list[Request]) -> None:

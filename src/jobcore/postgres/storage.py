@@ -65,7 +65,7 @@ class PostgresStorage(DurableStorage):
         if not isinstance(job, NewJobInfo):
             raise InvalidJobType("job", "a NewJobInfo", job)
         job_id = job.id or uuid7()
-        await self._push([row_of(job, job_id)], connection, fresh=job.id is None)
+        await self._push([row_of(job, job_id)], connection, fresh=_is_fresh(job))
         return job_id
 
     async def push_many(self, jobs: Iterable[NewJobInfo], *, connection: object = None) -> list[UUID]:
@@ -74,7 +74,7 @@ class PostgresStorage(DurableStorage):
         ids: list[UUID] = []
         rows: list[tuple[Any, ...]] = []
         for job in check_all("job", jobs, NewJobInfo):
-            fresh = fresh and job.id is None and job.next_queue is None
+            fresh = fresh and _is_fresh(job)
             ids.append(job.id or uuid7())
             rows.append(row_of(job, ids[-1]))
         await self._push(rows, connection, fresh=fresh)
@@ -99,3 +99,8 @@ class PostgresStorage(DurableStorage):
 
         schema = self._statements.schema
         return f"CREATE SCHEMA IF NOT EXISTS {schema};\n\n{schemas.migrations(schema)}"
+
+
+def _is_fresh(job: NewJobInfo) -> bool:
+    """Whether it cannot be there already, and is due at once."""
+    return job.id is None and job.next_queue is None
