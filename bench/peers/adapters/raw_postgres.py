@@ -1,4 +1,4 @@
-"""The limits of PostgreSQL: our own statements by the bare driver, and statements that do less by pgbench."""
+"""The limits of PostgreSQL: what our own tables can take by the bare driver, and what less can by pgbench."""
 
 from __future__ import annotations
 
@@ -26,10 +26,22 @@ if TYPE_CHECKING:
 RUNNER = UUID(int=7)
 BATCH = 1000
 
+PUSH = """
+INSERT INTO jobcore.job (id, name, args, queue, priority, max_retries, backoff, heartbeat)
+SELECT id, 'job', args, 'default', 0, 5, NULL, 5000000 FROM unnest($1::uuid[], $2::text[]) AS new(id, args)"""
+CLAIM = """
+UPDATE jobcore.job
+SET until = clock_timestamp() + heartbeat * interval '5 microseconds', runner = $1, deliveries = deliveries + 1
+WHERE ctid = ANY (ARRAY(
+    SELECT ctid FROM jobcore.job WHERE queue = 'default' AND until IS NULL
+    ORDER BY priority DESC, due, place LIMIT $2 FOR UPDATE SKIP LOCKED))
+RETURNING id, args"""
+REMOVE = "DELETE FROM jobcore.job WHERE id = ANY ($1::uuid[]) AND runner = $2"
+
 
 class BareDriver(Adapter):
     title = "asyncpg, bare"
-    note = "our own statements: up to 1000 claimed and up to 1000 removed in a transaction, by one connection"
+    note = "our own tables: up to 1000 jobs claimed and up to 1000 removed in a transaction, by one connection"
     imports = "import asyncpg"
     distributions = ("asyncpg",)
     against = "jobcore-postgres"
@@ -41,14 +53,13 @@ class BareDriver(Adapter):
     async def open(self) -> None:
         import asyncpg
 
-        from jobcore import NewJobInfo, PostgresStorage
+        from jobcore import PostgresStorage
         from jobcore._ids import uuid7
-        from jobcore.postgres.rows import row_of
-        from jobcore.postgres.statements import TUNING, Statements
+        from jobcore.postgres.statements import TUNING
 
         async with PostgresStorage(self.place) as storage:
             await storage.stats()
-        self.statements, self.row_of, self.new, self.new_id = Statements("jobcore"), row_of, NewJobInfo, uuid7
+        self.new_id = uuid7
         self.connection: Any = await asyncpg.connect(self.place, server_settings=TUNING)
 
     async def close(self) -> None:
@@ -58,9 +69,8 @@ class BareDriver(Adapter):
         await self.enqueue_many([(number, sent)])
 
     async def enqueue_many(self, jobs: Jobs) -> None:
-        rows = [self.row_of(self.new("job", {"number": number, "sent": sent}), self.new_id()) for number, sent in jobs]
-        columns = map(list, zip(*rows, strict=True))
-        await self.connection.fetchrow(self.statements.push, None, *columns, ["default"])
+        args = [json.dumps({"number": number, "sent": sent}) for number, sent in jobs]
+        await self.connection.execute(PUSH, [self.new_id() for _ in jobs], args)
 
     @contextlib.asynccontextmanager
     async def worker(self) -> AsyncIterator[None]:
@@ -72,15 +82,12 @@ class BareDriver(Adapter):
 
     async def _work(self) -> None:
         while True:
-            records = await self.connection.fetch(self.statements.claim, None, "default", [RUNNER] * BATCH)
+            records = await self.connection.fetch(CLAIM, RUNNER, BATCH)
             self.left = len(records)
             for record in records:
                 self.probe.begin(json.loads(record["args"])["sent"])
             if records:
-                ids = [record["id"] for record in records]
-                await self.connection.execute(
-                    self.statements.remove, ids, [RUNNER] * len(ids), [record["deliveries"] for record in records]
-                )
+                await self.connection.execute(REMOVE, [record["id"] for record in records], RUNNER)
             else:
                 await asyncio.sleep(0.001)
 

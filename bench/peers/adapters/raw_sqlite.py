@@ -1,4 +1,4 @@
-"""The limit of SQLite: our own statements on our own tables by `sqlite3`, on one thread, with nothing around them."""
+"""The limit of SQLite: what our own tables can take, by plain statements of `sqlite3` on one thread."""
 
 from __future__ import annotations
 
@@ -21,11 +21,22 @@ if TYPE_CHECKING:
 RUNNER = UUID(int=7).bytes
 HEARTBEAT = 5_000_000
 BATCH = 100
+RESTS = 40_000  # the first lane of those that cannot be popped
+LEASED = 40_001
+
+PUSH = f"""
+INSERT INTO job (id, due, name, args, queue, priority, max_retries, backoff, heartbeat, lane, at)
+VALUES (?1, ?2, 'job', ?3, 'default', 0, 5, '', {HEARTBEAT}, 0, ?2)"""
+CLAIM = f"""
+UPDATE job SET lane = {LEASED}, at = ?1 + 5 * heartbeat, deliveries = deliveries + 1, runner = ?2 WHERE place IN (
+    SELECT place FROM job WHERE queue = 'default' AND lane < {RESTS} ORDER BY lane, at, place LIMIT ?3)
+RETURNING place, args"""
+REMOVE = "DELETE FROM job WHERE place = ?1 AND runner = ?2"
 
 
 class OneByOne(Adapter):
     title = "SQLite itself, one by one"
-    note = "our own statements by sqlite3, synchronous=full, a transaction for each push, each pop and each completion"
+    note = "our own tables by sqlite3, synchronous=full, a transaction for each push, each pop and each completion"
     imports = "import sqlite3"
     against = "jobcore-sqlite-storage"
     environment = ""
@@ -36,10 +47,10 @@ class OneByOne(Adapter):
 
     async def open(self) -> None:
         from jobcore._ids import uuid7
-        from jobcore.sqlite import schema, tables
+        from jobcore.sqlite import schema
         from jobcore.sqlite.database import PRAGMAS
 
-        self.statements, self.new_id = tables, uuid7
+        self.new_id = uuid7
         self.path = Path(self.place, "jobs.db")
         self.connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
         for pragma in ("PRAGMA journal_mode = wal", "PRAGMA synchronous = full", *PRAGMAS):
@@ -56,25 +67,21 @@ class OneByOne(Adapter):
     def push(self, jobs: Jobs) -> None:
         now = time.time_ns() // 1000
         rows = [
-            (self.new_id().bytes, now, "job", json.dumps({"number": number, "sent": sent}).encode(), "default",
-             0, 5, None, HEARTBEAT, 0)
-            for number, sent in jobs
-        ]  # fmt: skip
+            (self.new_id().bytes, now, json.dumps({"number": number, "sent": sent}).encode()) for number, sent in jobs
+        ]
         self.connection.execute("BEGIN IMMEDIATE")
-        self.connection.executemany(self.statements.PUSH, rows)
+        self.connection.executemany(PUSH, rows)
         self.connection.execute("COMMIT")
 
     def claim(self, limit: int) -> list[tuple[Any, ...]]:
-        execute, now = self.connection.execute, time.time_ns() // 1000
-        execute("BEGIN IMMEDIATE")
-        rows: list[tuple[Any, ...]] = execute(self.statements.FIRST, ("default", limit)).fetchall()
-        self.connection.executemany(self.statements.CLAIM, [(row[0], now, RUNNER) for row in rows])
-        execute("COMMIT")
+        self.connection.execute("BEGIN IMMEDIATE")
+        rows: list[tuple[Any, ...]] = self.connection.execute(CLAIM, (time.time_ns() // 1000, RUNNER, limit)).fetchall()
+        self.connection.execute("COMMIT")
         return rows
 
     def remove(self, rows: list[tuple[Any, ...]]) -> None:
         self.connection.execute("BEGIN IMMEDIATE")
-        self.connection.executemany(self.statements.REMOVE, [(row[1], RUNNER, 1) for row in rows])
+        self.connection.executemany(REMOVE, [(place, RUNNER) for place, _ in rows])
         self.connection.execute("COMMIT")
 
     @contextlib.asynccontextmanager
@@ -89,7 +96,7 @@ class OneByOne(Adapter):
         while not self.stopping.is_set():
             rows = self.claim(self.batch)
             for row in rows:
-                self.probe.begin(json.loads(row[3])["sent"])
+                self.probe.begin(json.loads(row[1])["sent"])
             if rows:
                 self.remove(rows)
             else:
