@@ -2,8 +2,9 @@
 
 An adapter is small, and runs its peer in the way that the peer's documentation recommends for speed. A job is a number
 and the moment at which it was sent; to carry it out is to call `Probe.begin`, and for the longer kind then to pause for
-a millisecond. Everything else is measured from outside, alike for all (`measures.py`). What a peer needs is imported
-where it is used, since the classes are read where no peer is installed.
+a millisecond. Nothing is stopped or closed: when a process has told its result, it ends. Everything else is measured
+from outside, alike for all (`measures.py`). What a peer needs is imported where it is used, since the classes are read
+where no peer is installed.
 """
 
 from __future__ import annotations
@@ -15,7 +16,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
-    from contextlib import AbstractAsyncContextManager
 
 HANDLED, STOP, READY = range(3)
 """What stands where in the memory that producer and worker share."""
@@ -77,6 +77,9 @@ class Adapter:
     instead: ClassVar[tuple[str, ...]] = ()
     """What it measures in a way of its own."""
 
+    working: Any = None
+    """What has to be kept for as long as the worker works."""
+
     def __init__(self, place: str, probe: Probe, pause: float, at_once: int) -> None:
         self.place = place
         self.probe = probe
@@ -86,9 +89,6 @@ class Adapter:
     async def open(self) -> None:
         """Connect, make the tables."""
 
-    async def close(self) -> None:
-        """Disconnect."""
-
     def enqueue(self, number: int, sent: int) -> Awaitable[Any] | None:
         """Push one job; a plain call in a peer whose calls are plain."""
         raise NotImplementedError
@@ -96,8 +96,8 @@ class Adapter:
     enqueue_many: Callable[[Jobs], Awaitable[Any] | None] | None = None
     """Push many at once, where it can."""
 
-    def worker(self) -> AbstractAsyncContextManager[Any]:
-        """Carries jobs out while it is entered."""
+    async def work(self) -> None:
+        """Start a worker, which carries jobs out until the process ends."""
         raise NotImplementedError
 
     async def unfinished(self) -> int:

@@ -163,18 +163,18 @@ async def drain(adapter: Adapter, plan: Plan) -> Result:
     jobs = await fill(adapter, wanted, 4 * PATIENCE * plan.seconds)
     gc.collect()
     probe = adapter.probe
-    async with adapter.worker():
-        gives_up = time.monotonic() + 10 + PATIENCE * plan.seconds
-        while not probe.handled and time.monotonic() < gives_up:
-            await asyncio.sleep(0.000_2)
-        meter, before = Meter(plan.server), probe.handled
-        while (probe.handled < jobs or await adapter.unfinished()) and time.monotonic() < gives_up:
-            await asyncio.sleep(0.001)
-        done = min(probe.handled, jobs)
-        if not done:
-            raise RuntimeError("no job began")
-        seconds = (time.monotonic_ns() - probe.began) / 1e9
-        spent = meter.spent(max(done - before, 1))
+    await adapter.work()
+    gives_up = time.monotonic() + 10 + PATIENCE * plan.seconds
+    while not probe.handled and time.monotonic() < gives_up:
+        await asyncio.sleep(0.000_2)
+    meter, before = Meter(plan.server), probe.handled
+    while (probe.handled < jobs or await adapter.unfinished()) and time.monotonic() < gives_up:
+        await asyncio.sleep(0.001)
+    done = min(probe.handled, jobs)
+    if not done:
+        raise RuntimeError("no job began")
+    seconds = (time.monotonic_ns() - probe.began) / 1e9
+    spent = meter.spent(max(done - before, 1))
     return {"rate": done / seconds, "jobs": done, "seconds": seconds, **spent}
 
 

@@ -52,8 +52,8 @@ def shared_memory(path: str | None) -> Iterator[memoryview]:
 
 async def in_one_process(adapter: Adapter, plan: Plan) -> Result:
     """Producer and worker on one loop."""
-    async with adapter.worker():
-        phases = await _produce(adapter, plan)
+    await adapter.work()
+    phases = await _produce(adapter, plan)
     return _told(phases, adapter.probe.pickups)
 
 
@@ -80,10 +80,10 @@ async def in_two_processes(adapter: Adapter, plan: Plan, command: list[str]) -> 
 async def work(adapter: Adapter, records: str) -> None:
     """The other process."""
     shared = adapter.probe.shared
-    async with adapter.worker():
-        shared[READY] = 1
-        while not shared[STOP]:
-            await asyncio.sleep(0.02)
+    await adapter.work()
+    shared[READY] = 1
+    while not shared[STOP]:
+        await asyncio.sleep(0.02)
     text = "\n".join(f"{sent} {began}" for sent, began in adapter.probe.pickups)
     Path(records).write_text(text, "ascii")
 

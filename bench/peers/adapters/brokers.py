@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from typing import TYPE_CHECKING, Any
 
 from bench.peers.adapter import Adapter
 from bench.resident import resident_memory
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable
+    from collections.abc import Awaitable
 
 
 class TaskiqInMemory(Adapter):
@@ -38,10 +37,8 @@ class TaskiqInMemory(Adapter):
         sending: Awaitable[Any] = self.task.kiq(number, sent)
         return sending
 
-    @contextlib.asynccontextmanager
-    async def worker(self) -> AsyncIterator[None]:
-        yield
-        await self.broker.wait_all()
+    async def work(self) -> None:
+        """There is nothing to start."""
 
 
 class DramatiqStub(Adapter):
@@ -67,14 +64,11 @@ class DramatiqStub(Adapter):
     def enqueue(self, number: int, sent: int) -> None:
         self.actor.send(number, sent)
 
-    @contextlib.asynccontextmanager
-    async def worker(self) -> AsyncIterator[None]:
+    async def work(self) -> None:
         import dramatiq
 
         worker = dramatiq.Worker(self.broker, worker_threads=self.concurrency)
         worker.start()
-        yield
-        await asyncio.to_thread(worker.stop)
 
     async def unfinished(self) -> int:
         return int(self.broker.queues["default"].unfinished_tasks)
@@ -110,16 +104,13 @@ class CeleryInMemory(Adapter):
     def enqueue(self, number: int, sent: int) -> None:
         self.task.apply_async((number, sent))
 
-    @contextlib.asynccontextmanager
-    async def worker(self) -> AsyncIterator[None]:
+    async def work(self) -> None:
         from celery.contrib.testing.worker import start_worker
 
-        starting = start_worker(
+        self.working = start_worker(
             self.app, concurrency=self.concurrency, pool="threads", loglevel="ERROR", perform_ping_check=False
         )
-        await asyncio.to_thread(starting.__enter__)
-        yield
-        await asyncio.to_thread(starting.__exit__, None, None, None)
+        await asyncio.to_thread(self.working.__enter__)
 
     async def unfinished(self) -> int:
         from kombu.transport.memory import Channel

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +9,7 @@ from bench.peers.adapter import Adapter, Jobs
 from bench.peers.adapters.databases import count_rows, database_size
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable
+    from collections.abc import Awaitable
 
 adapter: Chancy
 
@@ -43,9 +42,6 @@ class Chancy(Adapter):
         )
         await self.app.declare(queue, upsert=True)
 
-    async def close(self) -> None:
-        await self.app.__aexit__(None, None, None)
-
     def enqueue(self, number: int, sent: int) -> Awaitable[Any]:
         pushing: Awaitable[Any] = self.app.push(self.job.with_kwargs(number=number, sent=sent))
         return pushing
@@ -55,10 +51,9 @@ class Chancy(Adapter):
         async for _ in self.app.push_many(new):
             pass
 
-    @contextlib.asynccontextmanager
-    async def worker(self) -> AsyncIterator[None]:
-        async with self.chancy.Worker(self.app, register_signal_handlers=False):
-            yield
+    async def work(self) -> None:
+        self.working = self.chancy.Worker(self.app, register_signal_handlers=False)
+        await self.working.__aenter__()
 
     async def unfinished(self) -> int:
         return await count_rows(self.place, "chancy_jobs", "state IN ('pending', 'running', 'retrying')")

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from bench.peers.adapter import Adapter
 from bench.resident import folder_size, resident_memory
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
 
 
 class HueyInMemory(Adapter):
@@ -40,15 +35,12 @@ class HueyInMemory(Adapter):
     def enqueue(self, number: int, sent: int) -> None:
         self.task(number, sent)
 
-    @contextlib.asynccontextmanager
-    async def worker(self) -> AsyncIterator[None]:
+    async def work(self) -> None:
         consumer = self.huey.create_consumer(
             workers=self.concurrency, worker_type="thread", periodic=False,
             initial_delay=self.poll, max_delay=self.poll, check_worker_health=False,
         )  # fmt: skip
         consumer.start()
-        yield
-        await asyncio.to_thread(consumer.stop, graceful=True)
 
     async def unfinished(self) -> int:
         # It has no acknowledgement: a job is gone when it is taken.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import inspect
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -14,7 +13,7 @@ from bench.peers.adapter import Adapter, Jobs
 from bench.resident import folder_size, resident_memory
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable
+    from collections.abc import Awaitable
 
     from jobcore.app._job import Job
     from jobcore.memory import MemoryStorage
@@ -51,21 +50,17 @@ class InMemory(Adapter):
         await self.app.__aenter__()
         await self.unfinished()  # so that the tables are there before a second process looks for them
 
-    async def close(self) -> None:
-        await self.app.aclose()
-
     def enqueue(self, number: int, sent: int) -> Awaitable[Any]:
         return self.job.push(number, sent)
 
     def enqueue_many(self, jobs: Jobs) -> Awaitable[Any]:
         return self.job.push_many(jobs)
 
-    @contextlib.asynccontextmanager
-    async def worker(self) -> AsyncIterator[None]:
+    async def work(self) -> None:
         from jobcore import Worker
 
-        async with Worker(self.app, {"default": self.concurrency}):
-            yield
+        self.working = Worker(self.app, {"default": self.concurrency})
+        await self.working.__aenter__()
 
     async def unfinished(self) -> int:
         return await jobs_in(self.app.storage)
@@ -134,9 +129,6 @@ class Storage(Adapter):
         self.storage = self.make()
         await self.storage.__aenter__()
 
-    async def close(self) -> None:
-        await self.storage.aclose()
-
     def enqueue(self, number: int, sent: int) -> Awaitable[Any]:
         pushed: Awaitable[Any] = self.storage.push(self.new("job", {"number": number, "sent": sent}))
         return pushed
@@ -148,13 +140,8 @@ class Storage(Adapter):
         )
         return done
 
-    @contextlib.asynccontextmanager
-    async def worker(self) -> AsyncIterator[None]:
-        tasks = [asyncio.create_task(self._work()) for _ in range(self.concurrency if self.pause else 1)]
-        yield
-        for task in tasks:
-            task.cancel()
-        await asyncio.wait(tasks)
+    async def work(self) -> None:
+        self.working = [asyncio.create_task(self._work()) for _ in range(self.concurrency if self.pause else 1)]
 
     async def _work(self) -> None:
         storage, success, pause, begin = self.storage, self.success, self.pause, self.probe.begin

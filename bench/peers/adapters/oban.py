@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import TYPE_CHECKING, Any
 
 from bench.peers.adapter import Adapter, Jobs
 from bench.peers.adapters.databases import count_rows, database_size
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable
+    from collections.abc import Awaitable
 
 
 class Oban(Adapter):
@@ -40,9 +39,6 @@ class Oban(Adapter):
         self.job: Any = worker(queue="default")(BenchJob)
         self.client: Any = Oban(pool=self.pool, name="client")
 
-    async def close(self) -> None:
-        await self.pool.close()
-
     def enqueue(self, number: int, sent: int) -> Awaitable[Any]:
         pushing: Awaitable[Any] = self.client.enqueue(self.job.new({"number": number, "sent": sent}))
         return pushing
@@ -53,10 +49,9 @@ class Oban(Adapter):
         )
         return pushing
 
-    @contextlib.asynccontextmanager
-    async def worker(self) -> AsyncIterator[None]:
-        async with self.oban_class(pool=self.pool, queues={"default": self.concurrency}):
-            yield
+    async def work(self) -> None:
+        self.working = self.oban_class(pool=self.pool, queues={"default": self.concurrency})
+        await self.working.__aenter__()
 
     async def unfinished(self) -> int:
         return await count_rows(self.place, "oban_jobs", "state IN ('available', 'executing', 'retryable')")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -13,7 +12,7 @@ from bench.peers.adapter import Adapter, Jobs
 from bench.peers.adapters.databases import count_rows, database_size
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable
+    from collections.abc import Awaitable
 
 
 class Pgqueuer(Adapter):
@@ -37,10 +36,6 @@ class Pgqueuer(Adapter):
         if not await count_rows(self.place, "pg_class", "relname = 'pgqueuer'"):
             await Queries(self.driver).install()
 
-    async def close(self) -> None:
-        await self.connection.close()
-        self.pool.terminate()
-
     def enqueue(self, number: int, sent: int) -> Awaitable[Any]:
         pushing: Awaitable[Any] = self.pushing.enqueue("job", json.dumps({"number": number, "sent": sent}).encode())
         return pushing
@@ -50,8 +45,7 @@ class Pgqueuer(Adapter):
         pushing: Awaitable[Any] = self.pushing.enqueue(["job"] * len(jobs), payloads, [0] * len(jobs))
         return pushing
 
-    @contextlib.asynccontextmanager
-    async def worker(self) -> AsyncIterator[None]:
+    async def work(self) -> None:
         from pgqueuer import PgQueuer
 
         async def job(job: Any) -> None:
@@ -59,10 +53,9 @@ class Pgqueuer(Adapter):
 
         manager = PgQueuer(self.driver)
         manager.entrypoint("job")(job)
-        task = asyncio.create_task(manager.run(batch_size=self.concurrency, dequeue_timeout=timedelta(seconds=1)))
-        yield
-        manager.shutdown.set()
-        await asyncio.wait([task])
+        self.working = asyncio.create_task(
+            manager.run(batch_size=self.concurrency, dequeue_timeout=timedelta(seconds=1))
+        )
 
     async def cycle(self, times: int) -> None:
         from pgqueuer.ports.repository import EntrypointExecutionParameter

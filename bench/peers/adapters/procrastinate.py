@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from typing import TYPE_CHECKING, Any
 
 from bench.peers.adapter import Adapter, Jobs
 from bench.peers.adapters.databases import count_rows, database_size
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable
+    from collections.abc import Awaitable
 
 
 class Procrastinate(Adapter):
@@ -37,9 +36,6 @@ class Procrastinate(Adapter):
         if not await count_rows(self.place, "pg_class", "relname = 'procrastinate_jobs'"):
             await self.app.schema_manager.apply_schema_async()
 
-    async def close(self) -> None:
-        await self.app.close_async()
-
     def enqueue(self, number: int, sent: int) -> Awaitable[Any]:
         deferring: Awaitable[Any] = self.task.defer_async(number=number, sent=sent)
         return deferring
@@ -50,16 +46,12 @@ class Procrastinate(Adapter):
         )
         return deferring
 
-    @contextlib.asynccontextmanager
-    async def worker(self) -> AsyncIterator[None]:
-        task = asyncio.create_task(
+    async def work(self) -> None:
+        self.working = asyncio.create_task(
             self.app.run_worker_async(
                 concurrency=self.concurrency, install_signal_handlers=False, delete_jobs="successful"
             )
         )
-        yield
-        task.cancel()
-        await asyncio.wait([task])
 
     async def unfinished(self) -> int:
         return await count_rows(self.place, "procrastinate_jobs", "status IN ('todo', 'doing')")

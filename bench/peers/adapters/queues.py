@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +10,7 @@ from bench.peers.adapter import Adapter
 from bench.resident import resident_memory
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable
+    from collections.abc import Awaitable
 
 
 class AsyncioQueue(Adapter):
@@ -34,13 +33,8 @@ class AsyncioQueue(Adapter):
         put: Awaitable[Any] = self.queue.put((0, next(self.numbers), "job", {"number": number, "sent": sent}))
         return put
 
-    @contextlib.asynccontextmanager
-    async def worker(self) -> AsyncIterator[None]:
-        tasks = [asyncio.create_task(self._work()) for _ in range(self.concurrency if self.pause else 1)]
-        yield
-        for task in tasks:
-            task.cancel()
-        await asyncio.wait(tasks)
+    async def work(self) -> None:
+        self.working = [asyncio.create_task(self._work()) for _ in range(self.concurrency if self.pause else 1)]
 
     async def _work(self) -> None:
         queue, pause, begin = self.queue, self.pause, self.probe.begin
@@ -84,9 +78,6 @@ class Culsans(AsyncioQueue):
         self.owner = culsans.PriorityQueue()
         return self.owner.async_q
 
-    async def close(self) -> None:
-        self.owner.shutdown(immediate=True)
-
     async def unfinished(self) -> int:
         return int(self.owner.unfinished_tasks)
 
@@ -104,9 +95,6 @@ class Janus(AsyncioQueue):
 
         self.owner: Any = janus.PriorityQueue()
         return self.owner.async_q
-
-    async def close(self) -> None:
-        await self.owner.aclose()
 
     async def unfinished(self) -> int:
         return int(self.owner._unfinished_tasks)  # noqa: SLF001  (as above)

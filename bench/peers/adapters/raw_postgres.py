@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import os
 import re
@@ -19,8 +18,6 @@ from bench.peers.adapters.databases import count_rows, database_size
 from bench.peers.cpu import Meter
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
     from bench.peers.measures import Plan, Result
 
 RUNNER = UUID(int=7)
@@ -62,9 +59,6 @@ class BareDriver(Adapter):
         self.new_id = uuid7
         self.connection: Any = await asyncpg.connect(self.place, server_settings=TUNING)
 
-    async def close(self) -> None:
-        await self.connection.close()
-
     async def enqueue(self, number: int, sent: int) -> None:
         await self.enqueue_many([(number, sent)])
 
@@ -72,13 +66,9 @@ class BareDriver(Adapter):
         args = [json.dumps({"number": number, "sent": sent}) for number, sent in jobs]
         await self.connection.execute(PUSH, [self.new_id() for _ in jobs], args)
 
-    @contextlib.asynccontextmanager
-    async def worker(self) -> AsyncIterator[None]:
+    async def work(self) -> None:
         self.left = 1
-        task = asyncio.create_task(self._work())
-        yield
-        task.cancel()
-        await asyncio.wait([task])
+        self.working = asyncio.create_task(self._work())
 
     async def _work(self) -> None:
         while True:

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import json
 import sqlite3
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 from uuid import UUID
 
 from bench.peers.adapter import Adapter, Jobs
 from bench.resident import folder_size
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
 
 RUNNER = UUID(int=7).bytes
 HEARTBEAT = 5_000_000
@@ -56,10 +52,6 @@ class OneByOne(Adapter):
         for pragma in ("PRAGMA journal_mode = wal", "PRAGMA synchronous = full", *PRAGMAS):
             self.connection.execute(pragma)
         self.connection.executescript(schema.script())
-        self.stopping = threading.Event()
-
-    async def close(self) -> None:
-        self.connection.close()
 
     def enqueue(self, number: int, sent: int) -> None:
         self.push([(number, sent)])
@@ -84,16 +76,12 @@ class OneByOne(Adapter):
         self.connection.executemany(REMOVE, [(place, RUNNER) for place, _ in rows])
         self.connection.execute("COMMIT")
 
-    @contextlib.asynccontextmanager
-    async def worker(self) -> AsyncIterator[None]:
+    async def work(self) -> None:
         thread = threading.Thread(target=self._work)
         thread.start()
-        yield
-        self.stopping.set()
-        await asyncio.to_thread(thread.join)
 
     def _work(self) -> None:
-        while not self.stopping.is_set():
+        while True:
             rows = self.claim(self.batch)
             for row in rows:
                 self.probe.begin(json.loads(row[1])["sent"])

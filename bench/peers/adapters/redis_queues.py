@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +10,7 @@ from bench.peers.adapter import Adapter, Jobs
 from bench.peers.adapters.valkeys import used_memory
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable
+    from collections.abc import Awaitable
 
 
 class OnRedis(Adapter):
@@ -36,15 +35,11 @@ class Arq(OnRedis):
 
         self.pool = await create_pool(RedisSettings.from_dsn(self.place))
 
-    async def close(self) -> None:
-        await self.pool.aclose()
-
     def enqueue(self, number: int, sent: int) -> Awaitable[Any]:
         pushing: Awaitable[Any] = self.pool.enqueue_job("job", number=number, sent=sent)
         return pushing
 
-    @contextlib.asynccontextmanager
-    async def worker(self) -> AsyncIterator[None]:
+    async def work(self) -> None:
         from arq import Worker, func
         from arq.connections import RedisSettings
 
@@ -55,11 +50,7 @@ class Arq(OnRedis):
             functions=[func(job, name="job", keep_result=0)], redis_settings=RedisSettings.from_dsn(self.place),
             max_jobs=self.concurrency, poll_delay=0.01, handle_signals=False, max_tries=3,
         )  # fmt: skip
-        task = asyncio.create_task(worker.async_run())
-        yield
-        task.cancel()
-        await asyncio.wait([task])
-        await worker.close()
+        self.working = asyncio.create_task(worker.async_run())
 
     async def unfinished(self) -> int:
         return int(await self.pool.zcard("arq:queue"))
@@ -85,11 +76,7 @@ class Streaq(OnRedis):
 
     async def open(self) -> None:
         self.app, self.task = self.make()
-        self.stack = contextlib.AsyncExitStack()
-        await self.stack.enter_async_context(self.app)
-
-    async def close(self) -> None:
-        await self.stack.aclose()
+        await self.app.__aenter__()
 
     async def enqueue(self, number: int, sent: int) -> None:
         await self.task.enqueue(number, sent)
@@ -98,13 +85,9 @@ class Streaq(OnRedis):
         sending: Awaitable[Any] = self.app.enqueue_many([self.task.enqueue(*job) for job in jobs])
         return sending
 
-    @contextlib.asynccontextmanager
-    async def worker(self) -> AsyncIterator[None]:
+    async def work(self) -> None:
         worker, _ = self.make()
-        task = asyncio.create_task(worker.run_async())
-        yield
-        task.cancel()
-        await asyncio.wait([task])
+        self.working = asyncio.create_task(worker.run_async())
 
     async def unfinished(self) -> int:
         return int(await self.app.queue_size())
@@ -128,21 +111,14 @@ class Taskiq(OnRedis):
         self.task = self.broker.register_task(job, task_name="job")
         await self.broker.startup()
 
-    async def close(self) -> None:
-        await self.broker.shutdown()
-
     def enqueue(self, number: int, sent: int) -> Awaitable[Any]:
         sending: Awaitable[Any] = self.task.kiq(number, sent)
         return sending
 
-    @contextlib.asynccontextmanager
-    async def worker(self) -> AsyncIterator[None]:
+    async def work(self) -> None:
         from taskiq.api import run_receiver_task
 
-        task = asyncio.create_task(run_receiver_task(self.broker, max_async_tasks=self.concurrency))
-        yield
-        task.cancel()
-        await asyncio.wait([task])
+        self.working = asyncio.create_task(run_receiver_task(self.broker, max_async_tasks=self.concurrency))
 
     async def unfinished(self) -> int:
         import redis.asyncio
@@ -171,9 +147,6 @@ class Rq(OnRedis):
         self.queue = rq.Queue(connection=self.connection)
         self.name = f"{__name__}.rq_job"
 
-    async def close(self) -> None:
-        self.connection.close()
-
     def enqueue(self, number: int, sent: int) -> None:
         self.queue.enqueue(self.name, number, sent, result_ttl=0)
 
@@ -182,8 +155,7 @@ class Rq(OnRedis):
 
         self.queue.enqueue_many([rq.Queue.prepare_data(self.name, args=job, result_ttl=0) for job in jobs])
 
-    @contextlib.asynccontextmanager
-    async def worker(self) -> AsyncIterator[None]:
+    async def work(self) -> None:
         import redis
         import rq
         from rq.timeouts import TimerDeathPenalty
@@ -198,8 +170,6 @@ class Rq(OnRedis):
         worker: Any = Worker([rq.Queue(connection=connection)], connection=connection)
         thread = threading.Thread(target=worker.work, kwargs={"logging_level": "ERROR"}, daemon=True)
         thread.start()
-        yield
-        worker._stop_requested = True  # noqa: SLF001  (as its handler of signals does)
 
     async def unfinished(self) -> int:
         return int(self.queue.count + self.queue.started_job_registry.count)

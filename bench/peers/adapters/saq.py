@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from bench.peers.adapter import Adapter
@@ -11,7 +10,7 @@ from bench.peers.adapters.databases import count_rows, database_size
 from bench.peers.adapters.valkeys import used_memory
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable
+    from collections.abc import Awaitable
 
 
 class SaqOnPostgres(Adapter):
@@ -33,15 +32,11 @@ class SaqOnPostgres(Adapter):
         self.queue = self.make()
         await self.queue.connect()
 
-    async def close(self) -> None:
-        await self.queue.disconnect()
-
     def enqueue(self, number: int, sent: int) -> Awaitable[Any]:
         pushing: Awaitable[Any] = self.queue.enqueue("job", number=number, sent=sent, ttl=-1)
         return pushing
 
-    @contextlib.asynccontextmanager
-    async def worker(self) -> AsyncIterator[None]:
+    async def work(self) -> None:
         from saq import Worker
 
         async def job(_: Any, *, number: int, sent: int) -> None:  # noqa: ARG001
@@ -49,10 +44,7 @@ class SaqOnPostgres(Adapter):
 
         worker = Worker(self.queue, functions=[("job", job)], concurrency=self.concurrency)
         worker.SIGNALS = []
-        task = asyncio.create_task(worker.start())
-        yield
-        worker.event.set()
-        await asyncio.wait([task])
+        self.working = asyncio.create_task(worker.start())
 
     async def unfinished(self) -> int:
         return await count_rows(self.place, "saq_jobs", "status IN ('new', 'queued', 'active')")

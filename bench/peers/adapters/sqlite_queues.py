@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import json
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from bench.peers.adapter import Adapter
 from bench.resident import folder_size
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
 
 POLL = 0.01
 
@@ -26,7 +21,6 @@ class Threaded(Adapter):
 
     async def open(self) -> None:
         self.local = threading.local()
-        self.stopping = threading.Event()
         self.queue()
 
     def queue(self) -> Any:
@@ -45,19 +39,14 @@ class Threaded(Adapter):
     def done(self, queue: Any, job: Any) -> None:
         raise NotImplementedError
 
-    @contextlib.asynccontextmanager
-    async def worker(self) -> AsyncIterator[None]:
+    async def work(self) -> None:
         threads = [threading.Thread(target=self._work) for _ in range(self.concurrency if self.pause else 1)]
         for thread in threads:
             thread.start()
-        yield
-        self.stopping.set()
-        for thread in threads:
-            await asyncio.to_thread(thread.join)
 
     def _work(self) -> None:
         queue = self.queue()
-        while not self.stopping.is_set():
+        while True:
             taken = self.take(queue)
             if taken is None:
                 time.sleep(POLL)
