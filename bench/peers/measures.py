@@ -197,6 +197,7 @@ async def growth(adapter: Adapter, plan: Plan) -> Result:
         await adapter.hold(plan.running)
     gc.collect()
     gc.freeze()
+    await adapter.cycle(10)
     ends, times = time.monotonic() + plan.seconds, 0
     began, step = time.perf_counter(), 1
     while time.monotonic() < ends:
