@@ -105,6 +105,36 @@ free-threaded: $(PYTHON_FREE_THREADED) ## tests without the GIL, on a Python tha
 		INSTALL='--editable . $(if $(findstring 3.13,$(shell $< --version)),--no-deps)' \
 		PYTEST_ARGS='$(addprefix tests/,threads contract faults interleavings values model app worker) $(PYTEST_ARGS)'
 
+# Of Python the plain form counts, which runs the twins and the sources of the compiled modules as well; of C++ what is
+# written by hand. Left out are tests that count allocations, and those that start too many processes.
+.PHONY: coverage
+coverage: $(VENV)/.group-build ## lines that the tests reach, of Python and of C++, into build/coverage
+	rm -rf build/coverage
+	$(bin)/cmake --workflow --preset coverage
+	$(MAKE) --no-print-directory coverage-python VENV=$(VENV)-pure INSTALL='-Cwheel.cmake=false .'
+	$(MAKE) --no-print-directory coverage-native VENV=$(VENV)-coverage INSTALL='$(coverage_install)'
+
+coverage_install := --editable . -Cbuild-dir=build/coverage-python -Ccmake.build-type=Debug -Cinstall.strip=false \
+	-Ccmake.define.JOBCORE_COVERAGE=ON
+covering := tests $(addprefix --ignore=tests/,docs leaks interleavings packaging) $(PYTEST_ARGS)
+
+.PHONY: coverage-python
+coverage-python: build $(VENV)/.group-coverage
+	@mkdir -p build/coverage
+	-$(bin)/python -m coverage run -m pytest -q $(covering)
+	$(bin)/python -m coverage combine --quiet
+	$(bin)/python -m coverage report
+	$(bin)/python -m coverage html --quiet --directory build/coverage/python-html
+
+.PHONY: coverage-native
+coverage-native: export JOBCORE_IMPLEMENTATION = cpp
+coverage-native: build $(VENV)/.group-coverage
+	-$(bin)/python -m pytest -q $(covering)
+	@mkdir -p build/coverage/native-html
+	$(bin)/gcovr --root . --filter csrc/ --filter src/ --exclude csrc/tests/ --exclude csrc/bench/ \
+		--gcov-ignore-errors=source_not_found --gcov-ignore-errors=no_working_dir_found \
+		--html-details build/coverage/native-html/ --txt - build/coverage build/coverage-python
+
 FUZZ_SECONDS ?= 60
 
 .PHONY: fuzz
