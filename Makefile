@@ -70,6 +70,11 @@ crash: export KILLS := $(KILLS)
 crash: build $(VENV)/.group-test ## kill processes at work KILLS times, and see that no job was lost or had two holders
 	$(bin)/python -m pytest tests/durable/test_a_killed_process_loses_nothing.py
 
+.PHONY: crash-postgres
+crash-postgres: export KILLS := 100
+crash-postgres: build $(VENV)/.group-test $(VENV)/.group-postgres ## the same for connections to PostgreSQL, and 5 restarts of the server
+	$(bin)/python -m pytest tests/postgres/test_killed_connections_lose_nothing.py
+
 .PHONY: pytest
 pytest: build $(VENV)/.group-test $(VENV)/.group-demo $(VENV)/.group-postgres
 	$(bin)/python -m pytest $(PYTEST_ARGS)
@@ -182,7 +187,19 @@ html: build $(VENV)/.group-docs $(VENV)/.group-postgres
 # ---- measuring and shipping it
 
 .PHONY: bench
-bench: run-benchmarks ## time every operation; a table and plots into bench/results/
+bench: run-benchmarks ## time every operation; a table and plots into bench/results/operations.md
+
+# Each set of peers has an environment of its own, without jobcore, so that neither side can choose the other's versions.
+# Oban needs Python 3.12; where there is none it is left out, and the report shows what was measured elsewhere.
+PYTHON_312 ?= $(firstword $(foreach python,$(PYTHON) python3.12 python3.13 $(wildcard $(HOME)/.pyenv/versions/3.12*/bin/python3), \
+	$(shell $(python) -c 'import sys; sys.version_info >= (3, 12) and print(sys.executable)' 2>/dev/null)))
+
+.PHONY: bench-peers
+bench-peers: build $(VENV)/.group-bench $(VENV)/.group-peers-servers ## time the peers beside jobcore: half an hour, or PEER=name, QUICK=1, FRESH=1
+	$(MAKE) --no-print-directory .venv-peers/.group-peers VENV=.venv-peers
+	$(MAKE) --no-print-directory .venv-peers-arq/.group-peers-arq VENV=.venv-peers-arq
+	$(if $(PYTHON_312),$(MAKE) --no-print-directory .venv-peers-oban/.group-peers-oban VENV=.venv-peers-oban PYTHON='$(PYTHON_312)')
+	$(bin)/python -m bench.peers.run $(if $(PEER),--peer $(PEER)) $(if $(QUICK),--quick) $(if $(FRESH),--fresh)
 
 .PHONY: bench-smoke
 bench-smoke: export BENCH_SMOKE = 1
@@ -201,6 +218,7 @@ run-benchmarks: build $(VENV)/.group-bench
 		--benchmark-json=build/bench/python.json $(PYTEST_ARGS)
 	build/bench/csrc/bench/bench_index $(bench_sizes) > build/bench/core.json
 	$(bin)/python -m bench.report build/bench/python.json build/bench/core.json $(bench_into)
+	$(if $(BENCH_SMOKE),$(bin)/python -m bench.peers.run --fresh --smoke $(bench_into))
 	$(if $(BENCH_SMOKE),$(bin)/python -m bench.soak --seconds 1 --interval 1)
 	$(if $(BENCH_SMOKE),$(bin)/python -m bench.threads)
 

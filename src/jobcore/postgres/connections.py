@@ -11,14 +11,15 @@ from __future__ import annotations
 
 import asyncio
 import random
+from contextlib import asynccontextmanager
 from itertools import count
 from typing import TYPE_CHECKING, TypeVar
 
-from jobcore.postgres.failures import is_conflict, is_lost
+from jobcore.postgres.failures import is_conflict, is_lost, spoils
 from jobcore.postgres.statements import TUNING
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import AsyncGenerator, Awaitable, Callable
 
     from jobcore.postgres.sources import AnyConnection, Source
 
@@ -78,7 +79,7 @@ class Connections:
                         self._prepared = True
             if self.source.tuned and not transaction:
                 return await act(connection)
-            async with connection.transaction():
+            async with _transaction(connection):
                 if not self.source.tuned:
                     await connection.execute(_SET_LOCAL)
                 return await act(connection)
@@ -87,3 +88,17 @@ class Connections:
         """Run a statement that no transaction may hold, such as VACUUM."""
         async with self.source.lend() as connection:
             await connection.execute(statement, timeout=seconds)
+
+
+@asynccontextmanager
+async def _transaction(connection: AnyConnection) -> AsyncGenerator[None]:
+    """A transaction that is not rolled back on a connection that is of no use: it would never be answered."""
+    transaction = connection.transaction(isolation="read_committed")
+    await transaction.start()
+    try:
+        yield
+    except BaseException as error:
+        if not spoils(error):
+            await transaction.rollback()
+        raise
+    await transaction.commit()

@@ -28,7 +28,7 @@ from jobcore.postgres.failures import concerns_one, told
 from jobcore.postgres.housekeeping import Housekeeper
 from jobcore.postgres.listening import Herald, Listener
 from jobcore.postgres.sources import Borrowed, Own
-from jobcore.postgres.tables import FEWEST_COPIED, News, Tables, is_simple
+from jobcore.postgres.tables import FEWEST_COPIED, News, Tables, is_repeatable, is_simple
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
@@ -181,7 +181,9 @@ class Engine:
                     await to.fetch(self._tables.statements.notify, self._herald.due(news.changed))
                 return completions, news
 
-            completions, news = await self._connections.run(attempt, transaction=not is_simple(backs))
+            completions, news = await self._connections.run(
+                attempt, transaction=not is_simple(backs), repeat=is_repeatable(backs)
+            )
             self._account(news)
             self._claims.touch(news.changed)
             rest = iter(completions)

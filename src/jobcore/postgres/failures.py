@@ -14,6 +14,8 @@ ADVICE: dict[type[BaseException], str] = {
     asyncpg.InsufficientPrivilegeError: "see what the role of a worker needs, in the documentation of PostgresStorage",
     asyncpg.UndefinedTableError: "the schema was dropped; run: jobcore migrate URL",
     asyncpg.ReadOnlySQLTransactionError: "this server takes no writes: it is a standby",
+    asyncpg.TargetServerAttributeNotMatched: "no server of the URL takes writes: they are standbys, or read-only",
+    asyncpg.ProtocolViolationError: "behind a pooler such as PgBouncer, say listen=False (?listen=no)",
     asyncpg.DiskFullError: "make room on the server; nothing that was acknowledged is lost",
 }
 
@@ -38,6 +40,11 @@ def is_lost(error: BaseException) -> bool:
     ) and not isinstance(error, asyncpg.QueryCanceledError | asyncpg.DataError)
 
 
+def spoils(error: BaseException) -> bool:
+    """The connection it came on is of no use any more: lost, or left in the middle of something."""
+    return not isinstance(error, asyncpg.PostgresError) or is_lost(error)
+
+
 def concerns_one(error: BaseException) -> bool:
     """Whether another request could fare better than this one did: a value that the server does not take."""
     return isinstance(error, asyncpg.PostgresError | asyncpg.DataError) and not is_lost(error)
@@ -53,7 +60,7 @@ def told(error: BaseException) -> BaseException:
         return error
     if isinstance(error, TimeoutError):
         reason = "the server does not answer"
-    elif isinstance(error, OSError | EOFError | asyncpg.PostgresError | asyncpg.InterfaceError):
+    elif is_lost(error) or isinstance(error, asyncpg.PostgresError | asyncpg.InterfaceError):
         reason = " ".join(str(error).split()) or type(error).__name__
     else:
         return RuntimeError(f"bug: {error!r}")

@@ -8,10 +8,12 @@ at most once in `GAP` seconds: the first change at once, and what comes within t
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from typing import TYPE_CHECKING
 
 from jobcore.postgres.failures import told
+from jobcore.postgres.sources import CLOSE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable
@@ -84,8 +86,9 @@ class Listener:
                 except TimeoutError:
                     await connection.execute("SELECT 1", timeout=PING)
         finally:
-            if not connection.is_closed():
-                await connection.remove_listener(self._channel, self._receive)
+            with contextlib.suppress(Exception):  # it is let go of, whatever it answers
+                async with asyncio.timeout(CLOSE):
+                    await connection.remove_listener(self._channel, self._receive)
 
     def _receive(self, _connection: object, backend: int, _channel: str, queue: object) -> None:
         if backend not in self._source.backends:  # who changed it here has touched its line already

@@ -48,12 +48,12 @@ async def prepare(connection: AnyConnection, schema: str, *, migrate: bool) -> N
     if not migrate:
         raise StorageUnavailable(f"schema {schema} lacks the tables of this jobcore; run: jobcore migrate URL")
     try:
-        async with connection.transaction():
+        async with connection.transaction(isolation="read_committed"):  # so that it sees what the lock waited for
             await connection.execute("SELECT pg_advisory_xact_lock(hashtext($1))", f"jobcore {schema}")
             found = await _version(connection, schema)
             if found == VERSION:
                 return
-            if await connection.fetchval("SELECT to_regnamespace($1) IS NULL", schema):
+            if await connection.fetchval("SELECT NOT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1)", schema):
                 await connection.execute(f"CREATE SCHEMA {schema}")
             await connection.execute(migrations(schema, found))
     except asyncpg.InsufficientPrivilegeError as error:
@@ -66,7 +66,9 @@ async def prepare(connection: AnyConnection, schema: str, *, migrate: bool) -> N
 
 
 async def _version(connection: AnyConnection, schema: str) -> int:
-    if await connection.fetchval("SELECT to_regclass($1) IS NULL", f"{schema}.migration"):
+    # Not by `to_regclass`: a session remembers what was not there, also while it waits for a lock.
+    made = "SELECT EXISTS (SELECT FROM pg_tables WHERE schemaname = $1 AND tablename = 'migration')"
+    if not await connection.fetchval(made, schema):
         return 0
     version: int = await connection.fetchval(f"SELECT coalesce(max(version), 0) FROM {schema}.migration")
     if version > VERSION:

@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import asyncpg
 
-from jobcore.postgres.failures import is_lost
+from jobcore.postgres.failures import spoils
 from jobcore.postgres.statements import TUNING
 
 if TYPE_CHECKING:
@@ -69,7 +69,12 @@ class Borrowed:
     async def lend(self) -> AsyncGenerator[AnyConnection]:
         """One of the pool's."""
         async with self._pool.acquire(timeout=CONNECT) as connection:
-            yield connection
+            try:
+                yield connection
+            except BaseException as error:
+                if spoils(error):
+                    connection.terminate()
+                raise
 
     async def connect(self) -> AnyConnection:
         """One of the pool's, for long."""
@@ -106,12 +111,9 @@ class Own:
             self._lent += 1
             try:
                 yield connection
-            except asyncpg.PostgresError as error:
-                if is_lost(error):
+            except BaseException as error:
+                if spoils(error):
                     self._lose(connection)
-                raise
-            except BaseException:
-                self._lose(connection)  # in the middle of whatever
                 raise
             finally:
                 self._lent -= 1
@@ -140,7 +142,8 @@ class Own:
     async def give_back(self, connection: AnyConnection) -> None:
         """Close it."""
         try:
-            await connection.close(timeout=CLOSE)
+            async with asyncio.timeout(CLOSE):  # its own timeout waits without end for a cancellation to be heard
+                await connection.close()
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
             connection.terminate()
 

@@ -88,13 +88,13 @@ SELECT (SELECT count(*) FROM added), (SELECT count(pg_notify('{schema}', told)) 
         self.notify = f"SELECT pg_notify('{schema}', told) FROM unnest($1::text[]) AS told"
         self.info = f"SELECT {_JOB} FROM {job} WHERE id = $1"
 
-        # Takes nothing while a job of the queue has slept beyond its rest: `rise`, then claim again.
+        # With `$4`, takes nothing while a job of the queue has slept beyond its rest: `rise`, then claim without it.
         self.claim = f"""
 WITH {_CLOCK},
 picked AS MATERIALIZED (
     SELECT ctid AS spot, runner AS before FROM {job}
     WHERE queue = $2 AND until IS NULL AND due <= {_NOW}
-        AND NOT EXISTS (SELECT FROM {job} WHERE queue = $2 AND until <= {_NOW})
+        AND NOT ($4::boolean AND EXISTS (SELECT FROM {job} WHERE queue = $2 AND until <= {_NOW}))
     ORDER BY priority DESC, due, place LIMIT cardinality($3::uuid[]) FOR UPDATE SKIP LOCKED
 ),
 dealt AS MATERIALIZED (SELECT spot, before, row_number() OVER () AS turn FROM picked)
