@@ -234,6 +234,15 @@ count-instructions: export JOBCORE_IMPLEMENTATION = cpp
 count-instructions: build
 	$(bin)/python -m bench.instructions $(if $(UPDATE),--update)
 
+.PHONY: bench-profile
+bench-profile: ## count the instructions and bytecodes of the hot paths, into bench/results/profile.md; needs Valgrind
+	$(MAKE) --no-print-directory count-paths VENV=$(VENV)-bench INSTALL='$(bench_install)'
+
+.PHONY: count-paths
+count-paths: export JOBCORE_IMPLEMENTATION = cpp
+count-paths: build $(VENV)/.group-bench $(VENV)/.group-peers-servers
+	$(bin)/python -m bench.profile
+
 SECONDS ?= 60
 
 .PHONY: soak

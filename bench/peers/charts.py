@@ -31,6 +31,8 @@ def draw_all(records: Records, into: Path) -> None:
     """Each chart as SVG."""
     with mpl.rc_context(STYLE):  # type: ignore[arg-type]
         for one in CLASSES:
+            if not report.measured(records, one):
+                continue
             draw_rates(records, one)
             save(into / f"{one.name}.svg")
             for measure in report.PICKUPS:

