@@ -25,6 +25,7 @@ msgspec: Any = _msgspec
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from collections.abc import Set as AbstractSet
 
 EMPTY = (b"{}", b"null")
 """The JSON texts of a call without arguments; `null` is what a job pushed by its bare name has."""
@@ -49,7 +50,7 @@ class Arguments:
                 raise InvalidCall(self._call, f"has a parameter {parameter.name!r} {kind}, which has no name in JSON")
         named = [parameter for parameter in parameters if parameter.kind is not inspect.Parameter.VAR_KEYWORD]
         self._takes_more = len(named) < len(parameters)
-        self._names = frozenset(parameter.name for parameter in named)
+        self._names: AbstractSet[str] = frozenset(parameter.name for parameter in named)
         self._positional = tuple(p.name for p in named if p.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD)
         # So many arguments by position are a whole call; none are where there are keyword-only parameters.
         self._complete = len(self._positional) if len(self._positional) == len(named) else -1
@@ -65,7 +66,7 @@ class Arguments:
         """The arguments of a call by name; `InvalidCall` for a call that Python would refuse."""
         if not kwargs and len(args) == self._complete:
             return dict(zip(self._positional, args, strict=True))
-        if not args and self._names == kwargs.keys():
+        if not args and kwargs.keys() == self._names:
             return dict(kwargs)
         call = dict(zip(self._positional, args, strict=False))
         surplus = len(args) > len(self._positional) or not call.keys().isdisjoint(kwargs)
