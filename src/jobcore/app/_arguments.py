@@ -66,7 +66,7 @@ class Arguments:
         """The arguments of a call by name; `InvalidCall` for a call that Python would refuse."""
         if not kwargs and len(args) == self._complete:
             return dict(zip(self._positional, args, strict=True))
-        if not args and kwargs.keys() == self._names:
+        if not args and len(kwargs) == len(self._names) and kwargs.keys() <= self._names:
             return dict(kwargs)
         call = dict(zip(self._positional, args, strict=False))
         surplus = len(args) > len(self._positional) or not call.keys().isdisjoint(kwargs)
