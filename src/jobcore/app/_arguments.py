@@ -25,7 +25,6 @@ msgspec: Any = _msgspec
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from collections.abc import Set as AbstractSet
 
 EMPTY = (b"{}", b"null")
 """The JSON texts of a call without arguments; `null` is what a job pushed by its bare name has."""
@@ -50,7 +49,7 @@ class Arguments:
                 raise InvalidCall(self._call, f"has a parameter {parameter.name!r} {kind}, which has no name in JSON")
         named = [parameter for parameter in parameters if parameter.kind is not inspect.Parameter.VAR_KEYWORD]
         self._takes_more = len(named) < len(parameters)
-        self._names: AbstractSet[str] = frozenset(parameter.name for parameter in named)
+        self._names = frozenset(parameter.name for parameter in named)
         self._positional = tuple(p.name for p in named if p.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD)
         # So many arguments by position are a whole call; none are where there are keyword-only parameters.
         self._complete = len(self._positional) if len(self._positional) == len(named) else -1
