@@ -55,7 +55,9 @@ test: test-cxx test-pure $(if $(compiled),test-compiled) ## all tests: C++, pure
 test-cxx: $(VENV)/.group-build ## the tests of the C++ core, without Python
 	$(bin)/cmake --workflow --preset dev
 
+# What the servers do differs by their version, not by how this package was built: the compiled one meets two of them.
 .PHONY: test-pure
+test-pure: export POSTGRES ?= newest
 test-pure: ## the tests on a wheel without extension modules
 	$(MAKE) --no-print-directory pytest VENV=$(VENV)-pure INSTALL='-Cwheel.cmake=false .'
 
@@ -110,16 +112,37 @@ free-threaded: $(PYTHON_FREE_THREADED) ## tests without the GIL, on a Python tha
 		INSTALL='--editable . $(if $(findstring 3.13,$(shell $< --version)),--no-deps)' \
 		PYTEST_ARGS='$(addprefix tests/,threads contract faults interleavings values model app worker) $(PYTEST_ARGS)'
 
-FUZZ_.PHONY: bench-profile
-bench-profile: ## count the instructions and bytecodes of the hot paths, into bench/results/profile.md; needs Valgrind
-	$(MAKE) --no-print-directory count-paths VENV=$(VENV)-bench INSTALL='$(bench_install)'
+# Of Python the plain form counts, which runs the twins and the sources of the compiled modules as well; of C++ what is
+# written by hand. Left out are tests that count allocations, and those that start too many processes.
+.PHONY: coverage
+coverage: $(VENV)/.group-build ## lines that the tests reach, of Python and of C++, into build/coverage
+	rm -rf build/coverage
+	$(bin)/cmake --workflow --preset coverage
+	$(MAKE) --no-print-directory coverage-python VENV=$(VENV)-pure INSTALL='-Cwheel.cmake=false .'
+	$(MAKE) --no-print-directory coverage-native VENV=$(VENV)-coverage INSTALL='$(coverage_install)'
 
-.PHONY: count-paths
-count-paths: export JOBCORE_IMPLEMENTATION = cpp
-count-paths: build $(VENV)/.group-bench $(VENV)/.group-peers-servers
-	$(bin)/python -m bench.profile
+coverage_install := --editable . -Cbuild-dir=build/coverage-python -Ccmake.build-type=Debug -Cinstall.strip=false \
+	-Ccmake.define.JOBCORE_COVERAGE=ON
+covering := tests $(addprefix --ignore=tests/,docs leaks interleavings packaging) $(PYTEST_ARGS)
 
-SECONDS ?= 60
+.PHONY: coverage-python
+coverage-python: build $(VENV)/.group-coverage
+	@mkdir -p build/coverage
+	-$(bin)/python -m coverage run -m pytest -q $(covering)
+	$(bin)/python -m coverage combine --quiet
+	$(bin)/python -m coverage report
+	$(bin)/python -m coverage html --quiet --directory build/coverage/python-html
+
+.PHONY: coverage-native
+coverage-native: export JOBCORE_IMPLEMENTATION = cpp
+coverage-native: build $(VENV)/.group-coverage
+	-$(bin)/python -m pytest -q $(covering)
+	@mkdir -p build/coverage/native-html
+	$(bin)/gcovr --root . --filter csrc/ --filter src/ --exclude csrc/tests/ --exclude csrc/bench/ \
+		--gcov-ignore-errors=source_not_found --gcov-ignore-errors=no_working_dir_found \
+		--html-details build/coverage/native-html/ --txt - build/coverage build/coverage-python
+
+FUZZ_SECONDS ?= 60
 
 .PHONY: fuzz
 fuzz: $(VENV)/.group-build ## play on the index at random for FUZZ_SECONDS; needs Clang and its libFuzzer
@@ -212,6 +235,15 @@ bench_install := --editable . -Cbuild-dir=build/bench-python -Cinstall.strip=fal
 count-instructions: export JOBCORE_IMPLEMENTATION = cpp
 count-instructions: build
 	$(bin)/python -m bench.instructions $(if $(UPDATE),--update)
+
+.PHONY: bench-profile
+bench-profile: ## count the instructions and bytecodes of the hot paths, into bench/results/profile.md; needs Valgrind
+	$(MAKE) --no-print-directory count-paths VENV=$(VENV)-bench INSTALL='$(bench_install)'
+
+.PHONY: count-paths
+count-paths: export JOBCORE_IMPLEMENTATION = cpp
+count-paths: build $(VENV)/.group-bench $(VENV)/.group-peers-servers
+	$(bin)/python -m bench.profile
 
 SECONDS ?= 60
 

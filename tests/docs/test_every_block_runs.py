@@ -25,16 +25,7 @@ PAGES = [path for path in (ROOT / "README.md", *sorted(DOCS.rglob("*.md"))) if b
 FRAMEWORKS = {"web": "fastapi", "django": "django"}
 
 # What a page leaves to its reader.
-BEFORE = {
-    "README.md": """
-import asyncio
-from datetime import timedelta
-from uuid import uuid4
-from jobcore import MemoryStorage, NewJobInfo
-from jobcore.testing import FakeClock
-MyStorage = MemoryStorage
-"""
-}
+BEFORE = {"README.md": "from jobcore import MemoryStorage as MyStorage"}
 
 
 def read(page: Path, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
