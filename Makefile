@@ -55,7 +55,9 @@ test: test-cxx test-pure $(if $(compiled),test-compiled) ## all tests: C++, pure
 test-cxx: $(VENV)/.group-build ## the tests of the C++ core, without Python
 	$(bin)/cmake --workflow --preset dev
 
+# What the servers do differs by their version, not by how this package was built: the compiled one meets two of them.
 .PHONY: test-pure
+test-pure: export POSTGRES ?= newest
 test-pure: ## the tests on a wheel without extension modules
 	$(MAKE) --no-print-directory pytest VENV=$(VENV)-pure INSTALL='-Cwheel.cmake=false .'
 
@@ -110,6 +112,36 @@ free-threaded: $(PYTHON_FREE_THREADED) ## tests without the GIL, on a Python tha
 		INSTALL='--editable . $(if $(findstring 3.13,$(shell $< --version)),--no-deps)' \
 		PYTEST_ARGS='$(addprefix tests/,threads contract faults interleavings values model app worker) $(PYTEST_ARGS)'
 
+# Of Python the plain form counts, which runs the twins and the sources of the compiled modules as well; of C++ what is
+# written by hand. Left out are tests that count allocations, and those that start too many processes.
+.PHONY: coverage
+coverage: $(VENV)/.group-build ## lines that the tests reach, of Python and of C++, into build/coverage
+	rm -rf build/coverage
+	$(bin)/cmake --workflow --preset coverage
+	$(MAKE) --no-print-directory coverage-python VENV=$(VENV)-pure INSTALL='-Cwheel.cmake=false .'
+	$(MAKE) --no-print-directory coverage-native VENV=$(VENV)-coverage INSTALL='$(coverage_install)'
+
+coverage_install := --editable . -Cbuild-dir=build/coverage-python -Ccmake.build-type=Debug -Cinstall.strip=false \
+	-Ccmake.define.JOBCORE_COVERAGE=ON
+covering := tests $(addprefix --ignore=tests/,docs leaks interleavings packaging) $(PYTEST_ARGS)
+
+.PHONY: coverage-python
+coverage-python: build $(VENV)/.group-coverage
+	@mkdir -p build/coverage
+	-$(bin)/python -m coverage run -m pytest -q $(covering)
+	$(bin)/python -m coverage combine --quiet
+	$(bin)/python -m coverage report
+	$(bin)/python -m coverage html --quiet --directory build/coverage/python-html
+
+.PHONY: coverage-native
+coverage-native: export JOBCORE_IMPLEMENTATION = cpp
+coverage-native: build $(VENV)/.group-coverage
+	-$(bin)/python -m pytest -q $(covering)
+	@mkdir -p build/coverage/native-html
+	$(bin)/gcovr --root . --filter csrc/ --filter src/ --exclude csrc/tests/ --exclude csrc/bench/ \
+		--gcov-ignore-errors=source_not_found --gcov-ignore-errors=no_working_dir_found \
+		--html-details build/coverage/native-html/ --txt - build/coverage build/coverage-python
+
 FUZZ_SECONDS ?= 60
 
 .PHONY: fuzz
@@ -127,6 +159,7 @@ lint: $(VENV)/.group-lint ## style, and no file over 400 lines
 	$(bin)/ruff format --check
 	$(bin)/cython-lint src
 	$(bin)/clang-format --dry-run --Werror $(cxx_files)
+	$(bin)/zizmor --quiet --offline .github
 	@git ls-files -z ':!bench/results' | xargs -0 wc -l | \
 		awk '$$1 > 400 && $$2 != "total" { print $$2 ": over 400 lines"; bad = 1 } END { exit bad }'
 
@@ -143,10 +176,32 @@ types: build $(VENV)/.group-types ## mypy and pyright, both strict; the types ag
 	$(bin)/pyright --pythonpath $(bin)/python --ignoreexternal --verifytypes jobcore
 	$(if $(compiled),$(bin)/python -m mypy.stubtest jobcore --allowlist tests/typing/stubtest-allowlist.txt)
 
+# In pure Python, where signatures carry types.
+.PHONY: docs
+docs: ## the documentation, into build/docs, without warnings; and every block of it is run
+	$(MAKE) --no-print-directory html VENV=$(VENV)-pure INSTALL='-Cwheel.cmake=false .'
+
+.PHONY: html
+html: build $(VENV)/.group-docs $(VENV)/.group-postgres
+	$(bin)/sphinx-build -n -W --keep-going -d build/doctrees docs build/docs
+	$(bin)/python -m pytest tests/docs
+
 # ---- measuring and shipping it
 
 .PHONY: bench
-bench: run-benchmarks ## time every operation; a table and plots into bench/results/
+bench: run-benchmarks ## time every operation; a table and plots into bench/results/operations.md
+
+# Each set of peers has an environment of its own, without jobcore, so that neither side can choose the other's versions.
+# Oban needs Python 3.12; where there is none it is left out, and the report shows what was measured elsewhere.
+PYTHON_312 ?= $(firstword $(foreach python,$(PYTHON) python3.12 python3.13 $(wildcard $(HOME)/.pyenv/versions/3.12*/bin/python3), \
+	$(shell $(python) -c 'import sys; sys.version_info >= (3, 12) and print(sys.executable)' 2>/dev/null)))
+
+.PHONY: bench-peers
+bench-peers: build $(VENV)/.group-bench $(VENV)/.group-peers-servers ## time the peers beside jobcore: half an hour, or PEER=name, QUICK=1, FRESH=1
+	$(MAKE) --no-print-directory .venv-peers/.group-peers VENV=.venv-peers
+	$(MAKE) --no-print-directory .venv-peers-arq/.group-peers-arq VENV=.venv-peers-arq
+	$(if $(PYTHON_312),$(MAKE) --no-print-directory .venv-peers-oban/.group-peers-oban VENV=.venv-peers-oban PYTHON='$(PYTHON_312)')
+	$(bin)/python -m bench.peers.run $(if $(PEER),--peer $(PEER)) $(if $(QUICK),--quick) $(if $(FRESH),--fresh)
 
 .PHONY: bench-smoke
 bench-smoke: export BENCH_SMOKE = 1
@@ -165,6 +220,7 @@ run-benchmarks: build $(VENV)/.group-bench
 		--benchmark-json=build/bench/python.json $(PYTEST_ARGS)
 	build/bench/csrc/bench/bench_index $(bench_sizes) > build/bench/core.json
 	$(bin)/python -m bench.report build/bench/python.json build/bench/core.json $(bench_into)
+	$(if $(BENCH_SMOKE),$(bin)/python -m bench.peers.run --fresh --smoke $(bench_into))
 	$(if $(BENCH_SMOKE),$(bin)/python -m bench.soak --seconds 1 --interval 1)
 	$(if $(BENCH_SMOKE),$(bin)/python -m bench.threads)
 
@@ -180,6 +236,15 @@ count-instructions: export JOBCORE_IMPLEMENTATION = cpp
 count-instructions: build
 	$(bin)/python -m bench.instructions $(if $(UPDATE),--update)
 
+.PHONY: bench-profile
+bench-profile: ## count the instructions and bytecodes of the hot paths, into bench/results/profile.md; needs Valgrind
+	$(MAKE) --no-print-directory count-paths VENV=$(VENV)-bench INSTALL='$(bench_install)'
+
+.PHONY: count-paths
+count-paths: export JOBCORE_IMPLEMENTATION = cpp
+count-paths: build $(VENV)/.group-bench $(VENV)/.group-peers-servers
+	$(bin)/python -m bench.profile
+
 SECONDS ?= 60
 
 .PHONY: soak
@@ -193,6 +258,14 @@ bench-threads: build ## two threads on one storage against one thread
 .PHONY: wheel
 wheel: $(VENV)/.group-wheel ## an sdist, and a wheel made from it, into dist/
 	JOBCORE_BUILD_EXTENSION=1 $(bin)/python -m build
+
+PYTHONS ?= $(PYTHON)
+
+.PHONY: check-wheels
+check-wheels: $(VENV)/.group-wheel ## a wheel for each of PYTHONS, from the sdist, tried where no compiler is
+	rm -rf dist
+	$(bin)/python -m build --sdist
+	.ci/check-wheels dist/*.tar.gz $(PYTHONS)
 
 .PHONY: clean
 clean: ## remove everything that make made

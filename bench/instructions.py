@@ -41,6 +41,9 @@ PARTS = [
         r"python",
         r"^_?PyObject_(Malloc|Free|Calloc)|^_?PyMem_|^pymalloc_|_GC_(Link|Del|Malloc)|GenericAlloc",
     ),
+    ("database", r"sqlite", r""),
+    ("driver", r"^(protocol|pgproto|record)\.", r""),
+    ("event loop", r"^_(asyncio|queue)\.", r""),
     ("ids", r"^_native\.", r""),
     ("values", r"^(_new|_job|_returned|_checks|_json|_core)\.", r""),
     ("crossing", r"^(_calls|_index)\.", r"^(__pyx|__Pyx)"),
@@ -51,6 +54,8 @@ PARTS = [
     ("other", r"", r""),
 ]
 NAMES = ("interpreter", "crossing", "ids", "values", "index", "clock", "allocation", "other")
+BEYOND = ("event loop", "database", "driver")
+"""Parts that only whole paths have (`profile.py`)."""
 
 Costs = Counter[tuple[str, str]]
 
@@ -95,7 +100,7 @@ def count(operation: str) -> tuple[dict[str, float], list[tuple[str, float]]]:
     """What one call takes by part, and the functions in which it spends most."""
     few, many = run(operation, CALLS), run(operation, 2 * CALLS)
     costs = {place: (many[place] - few[place]) / CALLS for place in many | few}
-    parts = dict.fromkeys(NAMES, 0.0)
+    parts = dict.fromkeys((*NAMES, *BEYOND), 0.0)
     for place, cost in costs.items():
         parts[part(place)] += cost
     most = sorted(costs.items(), key=lambda item: -item[1])
@@ -117,7 +122,7 @@ def build() -> str:
 def table(counted: dict[str, dict[str, float]]) -> str:
     lines = [f"| operation | {' | '.join(NAMES)} | total |", "| --- |" + " ---: |" * (len(NAMES) + 1)]
     for operation, parts in counted.items():
-        cells = [*parts.values(), sum(parts.values())]
+        cells = [*(parts[name] for name in NAMES), sum(parts.values())]
         lines.append(f"| {operation} | " + " | ".join(f"{cell:,.0f}" for cell in cells) + " |")
     return "\n".join(lines)
 

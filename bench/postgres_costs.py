@@ -66,7 +66,7 @@ class Bench:
         ids = sorted(job.id for job in held)
         fence = (ids, [ME] * len(ids), [1] * len(ids))
         calls: dict[str, tuple[str, tuple[Any, ...]]] = {
-            "claim": (STATEMENTS.claim, (None, "default", [ME] * BATCH)),
+            "claim": (STATEMENTS.claim, (None, "default", [ME] * BATCH, True)),
             "ahead": (STATEMENTS.ahead, (None, "default")),
             "heartbeat": (STATEMENTS.heartbeat, (None, *fence)),
             "remove": (STATEMENTS.remove, fence),

@@ -1,6 +1,6 @@
 """Write what the benchmarks found: `python -m bench.report benchmarks.json core.json bench/results`.
 
-A table (README.md), the same numbers for programs (results.json), and the plots (`bench/plots.py`).
+A table (operations.md), the same numbers for programs (results.json), and the plots (`bench/plots.py`).
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ def memory(run: Run) -> str:
 
 def page(run: Run) -> str:
     environment = "\n".join(f"- {name}: {value}" for name, value in run.environment.items())
-    return f"""# Benchmarks
+    return f"""# What our own operations cost
 
 Written by `make bench`. Times are for one operation, over the rounds of one run; "middle half" is from the first to the
 third quartile. Ratios are to a reference in the same run, and say more than the times do. What no other work on the
@@ -153,7 +153,7 @@ def main() -> None:
     run = read_run(arguments.benchmarks, arguments.core)
     into: Path = arguments.into
     into.mkdir(parents=True, exist_ok=True)
-    (into / "README.md").write_text(page(run), "utf-8")
+    (into / "operations.md").write_text(page(run), "utf-8")
     rows = [{"group": row.group, "info": row.info, "ns": [row.q1, row.median, row.q3]} for row in run.rows]
     document = {"environment": run.environment, "rows": rows}
     (into / "results.json").write_text(json.dumps(document, indent=1) + "\n", "utf-8")

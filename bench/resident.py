@@ -1,4 +1,4 @@
-"""How much memory of this process is resident, in bytes; on Linux, where /proc says it."""
+"""Bytes: resident in this process, on Linux, where /proc says it; and of the files in a folder."""
 
 from __future__ import annotations
 
@@ -13,3 +13,8 @@ def resident_memory() -> int:
     if not _STATM.exists():
         return 0
     return int(_STATM.read_text("ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def folder_size(folder: str) -> int:
+    """Bytes of its files."""
+    return sum(file.stat().st_size for file in Path(folder).iterdir())

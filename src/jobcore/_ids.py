@@ -5,7 +5,8 @@ in front, 74 bits follow: random at the first id of a millisecond (its top bit c
 step further at each next one. A clock that goes back changes nothing: the source stays at the latest millisecond it
 has seen. (RFC 9562, 6.2, methods 1 and 2.)
 
-The compiled modules have these functions from `_native.pyx` in their place, which makes ids in C++ by the same rule.
+The compiled modules have these functions from `_native.pyx` in their place, which makes ids in C++ by the same rule;
+and so has everybody `uuid7`, of which a durable storage needs one for each job.
 """
 
 from __future__ import annotations
@@ -14,7 +15,10 @@ import os
 import threading
 from secrets import randbits
 from time import time_ns
+from typing import TYPE_CHECKING
 from uuid import UUID
+
+from jobcore._implementation import IMPLEMENTATION
 
 _TAIL_BITS = 74
 _STEP_BITS = 32
@@ -33,6 +37,26 @@ def uuid_low(uuid: UUID) -> int:
 def uuid_from_halves(high: int, low: int) -> UUID:
     """The UUID with these 64 bits in front and those behind."""
     return UUID(int=high << 64 | low)
+
+
+def uuid_bytes(uuid: UUID) -> bytes:
+    """The 16 bytes of a UUID, the first ones in front."""
+    return uuid.bytes
+
+
+def bytes_from_halves(high: int, low: int) -> bytes:
+    """The 16 bytes of the UUID with these halves."""
+    return (high << 64 | low).to_bytes(16, "big")
+
+
+def high_from_bytes(raw: bytes) -> int:
+    """The first 64 bits of the UUID with these 16 bytes."""
+    return int.from_bytes(raw[:8], "big")
+
+
+def low_from_bytes(raw: bytes) -> int:
+    """The last 64 bits of the UUID with these 16 bytes."""
+    return int.from_bytes(raw[8:], "big")
 
 
 def _compose(milliseconds: int, tail: int) -> UUID:
@@ -77,3 +101,9 @@ def uuid7() -> UUID:
 def uuid7_at(milliseconds: int) -> UUID:
     """A UUID with this time (milliseconds since 1970, not before) in front and a random tail."""
     return _compose(max(milliseconds, 0), randbits(_TAIL_BITS))
+
+
+if not TYPE_CHECKING and IMPLEMENTATION == "cpp":
+    from jobcore import _native
+
+    uuid7 = _native.uuid7

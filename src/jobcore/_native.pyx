@@ -7,7 +7,7 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes
 from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport memchr
 
-from jobcore._core cimport Id, Uuid7Source
+from jobcore._core cimport Id, Uuid7Source, wall_nanoseconds
 
 import os
 import sys
@@ -62,6 +62,40 @@ cpdef object uuid_from_halves(uint64_t high, uint64_t low):
     return build(high, low)
 
 
+cpdef bytes uuid_bytes(object uuid):
+    """The 16 bytes of a UUID, the first ones in front."""
+    cdef Id id = uuid_to_id(uuid)
+    return bytes_from_halves(id.high, id.low)
+
+
+cpdef bytes bytes_from_halves(uint64_t high, uint64_t low):
+    """The 16 bytes of the UUID with these halves."""
+    cdef unsigned char[16] raw
+    cdef int place
+    for place in range(8):
+        raw[7 - place] = high & 0xFF
+        raw[15 - place] = low & 0xFF
+        high >>= 8
+        low >>= 8
+    return PyBytes_FromStringAndSize(<const char*>raw, 16)
+
+
+cpdef uint64_t high_from_bytes(bytes raw) except? 0:
+    """The first 64 bits of the UUID with these 16 bytes."""
+    return checked(raw).high
+
+
+cpdef uint64_t low_from_bytes(bytes raw) except? 0:
+    """The last 64 bits of the UUID with these 16 bytes."""
+    return checked(raw).low
+
+
+cdef Id checked(bytes raw) except *:
+    if raw is None or PyBytes_GET_SIZE(raw) != 16:
+        raise ValueError("a UUID has 16 bytes")
+    return id_from_bytes(raw)
+
+
 cdef Id id_from_bytes(bytes raw) noexcept:
     # Of 16 bytes, the first ones in front.
     cdef Id id
@@ -92,6 +126,12 @@ cdef Id new_id(int64_t microseconds) except *:
     with cython.critical_section(ids):
         id = ids.source.next(<uint64_t>max(microseconds, 0) // 1000)
     return id
+
+
+cpdef object uuid7():
+    """A new UUID, greater than each one made before in this process."""
+    cdef Id id = new_id(wall_nanoseconds() // 1000)
+    return build(id.high, id.low)
 
 
 cpdef bint is_plain(object value, Py_ssize_t limit):

@@ -67,6 +67,7 @@ def test_what_is_no_url_and_no_path_is_refused() -> None:
 
 
 def test_a_postgresql_database_with_options_of_ours_and_of_the_server() -> None:
+    pytest.importorskip("asyncpg")  # which has no wheels for some Pythons
     url = "postgresql://ada@host:5433/jobs?schema=work&listen=no&connections=2&sslmode=require"
     assert isinstance(open_storage(url, migrate=False), PostgresStorage)
 

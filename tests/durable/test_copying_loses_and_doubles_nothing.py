@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
+from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -15,6 +16,7 @@ from jobcore.copying import copy
 from jobcore.jobs import Linear
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
     from pathlib import Path
 
 ME = UUID(int=1)
@@ -29,24 +31,20 @@ class Breaking:
     """A storage that passes these calls on, and breaks off before or after the one of this number."""
 
     def __init__(self, storage: SqliteStorage, calls: count[int], breaks_at: int, *, after: bool) -> None:
-        self.storage = storage
         self.calls = calls
         self.breaks_at = breaks_at
         self.after = after
+        for name in STEPS:  # not by __getattr__, which a protocol that is looked for does not see
+            setattr(self, name, partial(self._broken, getattr(storage, name)))
 
-    def __getattr__(self, name: str) -> Any:
-        call = getattr(self.storage, name)
-
-        async def broken(*args: Any) -> Any:
-            breaks = next(self.calls) == self.breaks_at
-            if breaks and not self.after:
-                raise Stop
-            result = await call(*args)
-            if breaks:
-                raise Stop
-            return result
-
-        return broken if name in STEPS else call
+    async def _broken(self, call: Callable[..., Awaitable[Any]], *args: Any) -> Any:
+        breaks = next(self.calls) == self.breaks_at
+        if breaks and not self.after:
+            raise Stop
+        result = await call(*args)
+        if breaks:
+            raise Stop
+        return result
 
 
 async def drained(storage: SqliteStorage) -> list[str]:

@@ -1,8 +1,12 @@
-"""No statement of a verb searches what it does not need: each goes by an index, in the index's order."""
+"""No statement of a verb searches what it does not need: each goes by an index, in the index's order.
+
+`JOBS=1000000` in the environment lets so many come and go; without it there are fewer.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import sqlite3
 from contextlib import closing
@@ -22,8 +26,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ME = UUID(int=1)
-BY_INDEX = ["HEARTBEAT", "HELD", "INFO", "KNOWN", "REMOVE", "RELEASE", "RETRY", "CLAIM", "UNDO", "RISE", "SINK"]
-BY_INDEX += ["READY", "NEXT", "FIRST", "FORGET", "LET_GO", "HOLD"]
+JOBS = int(os.environ.get("JOBS", "20000"))
+BY_INDEX = (
+    *("HEARTBEAT", "HEARTBEAT_ALL", "HELD", "INFO", "KNOWN", "REMOVE", "REMOVE_ALL", "RELEASE", "RETRY", "CLAIM"),
+    *("UNDO", "RISE", "SINK", "READY", "NEXT", "FIRST", "FORGET", "LET_GO", "HOLD"),
+)
+THE_LIST = "VIRTUAL TABLE INDEX"
+"""How a plan says that it goes through the list of jobs that the statement is about."""
 
 
 @pytest.fixture
@@ -39,6 +48,7 @@ def test_a_statement_goes_by_an_index(connection: sqlite3.Connection, name: str)
     numbered = re.findall(r"\?(\d)", statement)
     numbers = int(max(numbered)) if numbered else statement.count("?")
     plan = [row[-1] for row in connection.execute("EXPLAIN QUERY PLAN " + statement, (None,) * numbers)]
+    plan = [step for step in plan if THE_LIST not in step]
 
     assert plan
     assert [] == [step for step in plan if "SCAN" in step or "TEMP B-TREE" in step], plan
@@ -54,11 +64,13 @@ def test_gauges_read_no_rows(connection: sqlite3.Connection) -> None:
 def test_jobs_that_are_gone_leave_no_bloat(path: Path) -> None:
     async def run() -> None:
         async with SqliteStorage(path, synchronous="normal") as storage:
-            for _ in range(20):
+            for _ in range(JOBS // 1_000):
                 await storage.push_many([NewJobInfo("job", "x" * 1000)] * 1_000)
-            while (await storage.stats()).jobs:
+            left = JOBS
+            while left:
                 jobs = await storage.pop_many("default", ME, 50)
                 await storage.complete_many([job.returned(JobResult.SUCCESS, ME) for job in jobs])
+                left -= len(jobs)
         assert path.stat().st_size < 4_000_000
 
     asyncio.run(run())

@@ -30,7 +30,7 @@ MAY_KNOW: dict[str, set[str]] = {
     "errors": set(),
     "stats": set(),
     "_implementation": set(),
-    **dict.fromkeys(BASE, BASE | {"errors"}),
+    **dict.fromkeys(BASE, BASE | {"errors", "_implementation"}),
     "jobs": VALUES,
     "storage": {"errors", "jobs", "stats"},
     "memory": ROOM | {"_implementation"},

@@ -43,7 +43,17 @@ PUBLIC = {
         "Worker",
         "open_storage",
     },
-    "jobcore.app": {"App", "Every", "Job", "JobContext", "JobEvent"},
+    "jobcore.app": {
+        "App",
+        "Blocking",
+        "CallNext",
+        "Every",
+        "Job",
+        "JobContext",
+        "JobEvent",
+        "Middleware",
+        "Pusher",
+    },
     "jobcore.jobs": {
         "Backoff",
         "Completion",

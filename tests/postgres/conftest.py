@@ -1,4 +1,4 @@
-"""The tests run on the oldest and on the newest PostgreSQL found; `POSTGRES=18` in the environment asks for one."""
+"""The tests run on the oldest and on the newest PostgreSQL found; `POSTGRES=18` or `POSTGRES=newest` asks for one."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ASKED = os.environ.get("POSTGRES")
-FOUND = [one for one in installations() if ASKED in {None, str(one.major)}]
-CHOSEN: list[Installation | None] = [*sorted({*FOUND[:1], *FOUND[-1:]})] or [None]
+FOUND = [one for one in installations() if ASKED in {None, "newest", str(one.major)}]
+CHOSEN: list[Installation | None] = [*sorted({*(FOUND[:1] if ASKED != "newest" else ()), *FOUND[-1:]})] or [None]
 
 
 @pytest.fixture(scope="session", params=CHOSEN, ids=lambda one: f"postgres {one.major}" if one else "no postgres")

@@ -196,6 +196,12 @@ class Server:
         self._end(signal.SIGQUIT)
         self._folder.remove()
 
+    @property
+    def pid(self) -> int:
+        """The first of its processes, the parent of all others."""
+        assert self._process
+        return self._process.pid
+
     def log(self) -> str:
         return (self._folder.path / "log").read_text(errors="replace")
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from jobcore import JobResult, NewJobInfo, PostgresStorage, SqliteStorage
+from jobcore import JobResult, Linear, NewJobInfo, PostgresStorage, SqliteStorage
 from tests.cli.shell import Shell
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ async def until_empty(dsn: str) -> None:
 def test_jobs_move_there_and_back_as_they_are(dsn: str, tmp_path: Path) -> None:
     path = tmp_path / "jobs.db"
     rest = timedelta(hours=1)
-    new = [NewJobInfo("job", {"n": n}, priority=n % 3, queue=f"q{n % 2}") for n in range(1_200)]
+    new = [NewJobInfo("job", {"n": n}, priority=n % 3, queue=f"q{n % 2}", backoff=Linear(3600)) for n in range(1_200)]
     new += [NewJobInfo("later", n, next_queue=rest) for n in range(10)]
 
     async def before() -> list[UUID]:

@@ -27,7 +27,7 @@ STATEMENTS = Statements("jobcore")
 HELD = ([ME] * 3, [ME] * 3, [1] * 3)
 CALLS: dict[str, tuple[Any, ...]] = {
     "info": (ME,),
-    "claim": (None, "default", [ME] * BATCH),
+    "claim": (None, "default", [ME] * BATCH, True),
     "rise": (None, "default"),
     "ahead": (None, "default"),
     "undo": (*HELD, HELD[0]),

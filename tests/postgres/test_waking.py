@@ -103,6 +103,32 @@ def test_a_burst_of_pushes_sends_few_notifications(dsn: str) -> None:
     asyncio.run(run())
 
 
+def test_a_job_that_somebody_has_locked_keeps_back_no_other(dsn: str) -> None:
+    async def run() -> None:
+        connection = await asyncpg.connect(dsn)
+        async with PostgresStorage(dsn) as storage:
+            brief = timedelta(milliseconds=1)
+            ids = [await storage.push(NewJobInfo("locked", heartbeat_interval=brief)) for _ in range(2)]
+            held = await storage.pop("default", YOU)
+            transaction = connection.transaction()
+            await transaction.start()
+            await connection.fetch("SELECT FROM jobcore.job WHERE id = ANY ($1) FOR UPDATE", ids)
+            await asyncio.sleep(0.02)  # four times the lease that is locked now
+            await storage.push(NewJobInfo("free", priority=-1))
+            assert "free" == (await asyncio.wait_for(storage.pop("default", ME), 10)).name
+
+            popping = asyncio.create_task(storage.pop_many("default", ME, 2))
+            await asyncio.sleep(0)
+            await listening(storage)
+            await transaction.rollback()  # of which nobody is told
+            jobs = await asyncio.wait_for(popping, 10)
+            jobs += [] if len(jobs) == 2 else await asyncio.wait_for(storage.pop_many("default", ME, 2), 10)
+            assert {held.id, *ids} == {job.id for job in jobs}
+        await connection.close()
+
+    asyncio.run(run())
+
+
 def test_many_pushes_at_once_keep_their_times_and_their_ids(dsn: str) -> None:
     async def run() -> None:
         async with PostgresStorage(dsn) as storage:

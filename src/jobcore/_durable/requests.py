@@ -1,3 +1,5 @@
+# cython: language_level=3, annotation_typing=False, freethreading_compatible=True
+# cython: embedsignature=True, embedsignature.format=python, auto_pickle=False, autotestdict=False
 """Requests: how a call gets from an event loop to the engine of a storage, and its answer back.
 
 A call puts a request on the engine's way and awaits its future. The engine answers many requests at once, when they are
@@ -7,12 +9,12 @@ calls it carried.
 
 from __future__ import annotations
 
-import asyncio
+from asyncio import get_running_loop
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop, Future
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
 T = TypeVar("T")
 
@@ -26,13 +28,20 @@ READING = frozenset({"ping", "info", "gauges"})
 class Request:
     """One call on its way: `verb` names the method of the engine's tables that answers it."""
 
-    __slots__ = ("args", "future", "loop", "verb")
+    __slots__ = ("args", "error", "future", "loop", "value", "verb")
+
+    args: tuple[Any, ...]
+    error: BaseException | None
+    future: Future[Any]
+    loop: AbstractEventLoop
+    value: Any
+    verb: str
 
     def __init__(self, verb: str, *args: Any) -> None:
-        self.verb: str = verb
-        self.args: tuple[Any, ...] = args
-        self.loop: AbstractEventLoop = asyncio.get_running_loop()
-        self.future: Future[Any] = self.loop.create_future()
+        self.verb = verb
+        self.args = args
+        self.loop = get_running_loop()
+        self.future = self.loop.create_future()
 
 
 class Pop(Request):
@@ -40,50 +49,76 @@ class Pop(Request):
 
     __slots__ = ("limit", "queue", "runner", "taken")
 
+    limit: int
+    queue: str
+    runner: bytes
+    taken: Any
+    """What the engine needs to undo the claims that were made for it."""
+
     def __init__(self, queue: str, runner: bytes, limit: int) -> None:
         super().__init__("pop")
         self.queue = queue
         self.runner = runner
         self.limit = limit
-        self.taken: Any = None
-        """What the engine needs to undo the claims that were made for it."""
+        self.taken = None
+
+
+def undoing(pop: Pop, future: Future[Any]) -> Request:
+    """The request that undoes this pop, which may come from any thread; the future is its answer's."""
+    undo = Request.__new__(Request)
+    undo.verb = "undo"
+    undo.args = (pop,)
+    undo.loop = pop.loop
+    undo.future = future
+    return undo
 
 
 class Answers:
     """What a transaction has to say, by loop."""
 
+    __slots__ = ("_by_loop",)
+
+    _by_loop: dict[AbstractEventLoop, list[Request]]
+
     def __init__(self) -> None:
-        self._by_loop: dict[AbstractEventLoop, list[tuple[Request, Any, BaseException | None]]] = {}
+        self._by_loop = {}
 
     def add(self, request: Request, value: Any = None, error: BaseException | None = None) -> None:
         """A request ends with this value, or with this error."""
-        self._by_loop.setdefault(request.loop, []).append((request, value, error))
+        request.value = value
+        request.error = error
+        answered = self._by_loop.get(request.loop)
+        if answered is None:
+            self._by_loop[request.loop] = [request]
+        else:
+            answered.append(request)
 
     def told(self) -> set[Request]:
         """Who has an answer."""
-        return {request for answers in self._by_loop.values() for request, _, _ in answers}
+        return {request for answered in self._by_loop.values() for request in answered}
 
     def deliver(self) -> list[Pop]:
         """Send every loop its answers; the pops that got jobs on a loop that is closed, and will never know."""
         lost: list[Pop] = []
-        for loop, answers in self._by_loop.items():
+        for loop, answered in self._by_loop.items():
             try:
-                loop.call_soon_threadsafe(_settle, answers)
+                loop.call_soon_threadsafe(settle, answered)
             except RuntimeError:
-                lost += [one for one, jobs, _ in answers if jobs and isinstance(one, Pop)]
-        self._by_loop.clear()
+                lost += [one for one in answered if isinstance(one, Pop) and one.value]
+        self._by_loop = {}
         return lost
 
 
-def _settle(answers: Iterable[tuple[Request, Any, BaseException | None]]) -> None:
-    for request, value, error in answers:
+def settle(answered: list[Request]) -> None:
+    """On their loop: let those who wait for these have their answers."""
+    for request in answered:
         future = request.future
         if future.done():  # cancelled: a pop has asked to be undone
             continue
-        if error is None:
-            future.set_result(value)
+        if request.error is None:
+            future.set_result(request.value)
         else:
-            future.set_exception(error)
+            future.set_exception(request.error)
 
 
 def share(jobs: list[T], waiting: Iterator[Pop]) -> list[tuple[Pop, list[T]]]:

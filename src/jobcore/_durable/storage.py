@@ -1,3 +1,5 @@
+# cython: language_level=3, annotation_typing=False, freethreading_compatible=True
+# cython: embedsignature=True, embedsignature.format=python, auto_pickle=False, autotestdict=False
 """`DurableStorage`: the façade of a storage with a database, whichever it is.
 
 It checks what it is given, turns each call into a `Request`, and awaits the answer. The engine behind it (`Engine`)
@@ -19,12 +21,13 @@ import time
 import weakref
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from jobcore._durable.requests import Pop, Request
-from jobcore._ids import uuid7
+from jobcore._durable.requests import Pop, Request, undoing
+from jobcore._ids import uuid7, uuid_bytes
 from jobcore.errors import InvalidJobType, JobcoreError, LeaseLost, StorageClosed
 from jobcore.jobs import Completion, JobInfo, NewJobInfo, ReturnJobInfo
 from jobcore.jobs._checks import MAX_COUNT, check_all, check_int, check_queue, check_uuid
 from jobcore.jobs._new import spec_key
+from jobcore.jobs._returned import key_of
 from jobcore.stats import QueueStats, StorageStats
 
 if TYPE_CHECKING:
@@ -83,7 +86,7 @@ class DurableStorage:
     async def info(self, job_id: UUID) -> JobInfo | None:
         """The job as it is now, waiting or running; `None` for an unknown id."""
         check_uuid("job_id", job_id)
-        found: JobInfo | None = await self._call("info", job_id.bytes)
+        found: JobInfo | None = await self._call("info", uuid_bytes(job_id))
         return found
 
     async def push(self, job: NewJobInfo) -> UUID:
@@ -92,7 +95,7 @@ class DurableStorage:
             raise InvalidJobType("job", "a NewJobInfo", job)
         now = self._now()
         job_id = job.id or uuid7()
-        await self._call("push", ((job_id.bytes, job.due_at(now), *spec_key(job)),), now)
+        await self._call("push", ((uuid_bytes(job_id), job.due_at(now), *spec_key(job)),), now)
         return job_id
 
     async def push_many(self, jobs: Iterable[NewJobInfo]) -> list[UUID]:
@@ -103,7 +106,7 @@ class DurableStorage:
         for job in check_all("job", jobs, NewJobInfo):
             job_id = job.id or uuid7()
             ids.append(job_id)
-            rows.append((job_id.bytes, job.due_at(now), *spec_key(job)))
+            rows.append((uuid_bytes(job_id), job.due_at(now), *spec_key(job)))
         await self._call("push", rows, now)
         return ids
 
@@ -121,7 +124,7 @@ class DurableStorage:
         check_uuid("runner_id", runner_id)
         if delivery is not None:
             check_int("delivery", delivery, 0, MAX_COUNT)
-        if await self._call("heartbeat", [(job_id.bytes, delivery)], runner_id.bytes):
+        if await self._call("heartbeat", [(uuid_bytes(job_id), delivery)], uuid_bytes(runner_id)):
             raise LeaseLost(job_id)
 
     async def heartbeat_many(self, held: Iterable[JobInfo], runner_id: UUID) -> list[UUID]:
@@ -129,22 +132,22 @@ class DurableStorage:
         batch = check_all("held", held, JobInfo)
         check_uuid("runner_id", runner_id)
         ids = [job.id for job in batch]
-        beats = [(job_id.bytes, job.delivery_count) for job_id, job in zip(ids, batch, strict=True)]
-        lost = await self._call("heartbeat", beats, runner_id.bytes)
+        beats = [(uuid_bytes(job_id), job.delivery_count) for job_id, job in zip(ids, batch, strict=True)]
+        lost = await self._call("heartbeat", beats, uuid_bytes(runner_id))
         return [ids[place] for place in lost]
 
     async def complete(self, returned: ReturnJobInfo) -> bool:
         """Hand a job back; True when it is not queued again. `LeaseLost` when its runner does not hold it."""
         if not isinstance(returned, ReturnJobInfo):
             raise InvalidJobType("returned", "a ReturnJobInfo", returned)
-        (completion,) = await self._call("complete", ((returned.id.bytes, _fence(returned), returned),))
+        (completion,) = await self._call("complete", ((*key_of(returned), returned),))
         if completion is Completion.LEASE_LOST:
             raise LeaseLost(returned.id)
         return (completion or self._missing(returned)) is Completion.REMOVED
 
     async def complete_many(self, returned: Iterable[ReturnJobInfo]) -> list[Completion]:
         """Complete each of these, on its own and in order, in one transaction."""
-        backs = [(back.id.bytes, _fence(back), back) for back in check_all("returned", returned, ReturnJobInfo)]
+        backs = [(*key_of(back), back) for back in check_all("returned", returned, ReturnJobInfo)]
         completions: list[Completion | None] = await self._call("complete", backs)
         return [
             self._missing(back) if completion is None else completion
@@ -174,19 +177,19 @@ class DurableStorage:
 
     async def receive(self, jobs: Iterable[JobInfo]) -> None:
         """Put these in as they are, kept from the runners; known ids change nothing."""
-        rows = [
-            (job.id.bytes, job.due, *spec_key(job), job.retry_count, job.delivery_count, job.lost_count, job.last_error)
-            for job in check_all("job", jobs, JobInfo)
-        ]
+        rows: list[tuple[Any, ...]] = []
+        for job in check_all("job", jobs, JobInfo):
+            counts = (job.retry_count, job.delivery_count, job.lost_count)
+            rows.append((uuid_bytes(job.id), job.due, *spec_key(job), *counts, job.last_error))
         await self._call("receive", rows)
 
     async def forget(self, job_ids: Iterable[UUID]) -> None:
         """Remove those of these that are kept from the runners."""
-        await self._call("forget", [job_id.bytes for job_id in job_ids])
+        await self._call("forget", [uuid_bytes(job_id) for job_id in job_ids])
 
     async def release(self, job_ids: Iterable[UUID] | None = None) -> None:
         """Let the runners have those of these that are kept from them; by default all."""
-        await self._call("release", None if job_ids is None else [job_id.bytes for job_id in job_ids])
+        await self._call("release", None if job_ids is None else [uuid_bytes(job_id) for job_id in job_ids])
 
     async def aclose(self) -> None:
         """Refuse every call from now on, finish the others, wake every waiter with `StorageClosed`. Twice is fine."""
@@ -222,7 +225,7 @@ class DurableStorage:
         return request.future
 
     async def _pop(self, queue: str, runner_id: UUID, limit: int) -> list[JobInfo]:
-        pop = Pop(check_queue(queue), check_uuid("runner_id", runner_id).bytes, limit)
+        pop = Pop(check_queue(queue), uuid_bytes(check_uuid("runner_id", runner_id)), limit)
         self._check_open()
         self._engine.submit(pop)
         try:
@@ -231,12 +234,12 @@ class DurableStorage:
             await self._undone(pop)
             raise
         except GeneratorExit:  # thrown away with its loop; there is nothing to wait on
-            self._engine.submit(_undo(pop))
+            self._engine.submit(undoing(pop, pop.loop.create_future()))
             raise
         return jobs
 
     async def _undone(self, pop: Pop) -> None:
-        undo = _undo(pop)
+        undo = undoing(pop, pop.loop.create_future())
         self._engine.submit(undo)
         while not undo.future.done():
             with contextlib.suppress(asyncio.CancelledError):  # the first one is on its way out already
@@ -254,19 +257,6 @@ class DurableStorage:
         self._forked = True
         self._finalizer.detach()
         _left_behind.append(self._engine)
-
-
-def _undo(pop: Pop) -> Request:
-    undo = Request.__new__(Request)
-    undo.verb, undo.args = "undo", (pop,)
-    undo.loop, undo.future = pop.loop, pop.loop.create_future()
-    return undo
-
-
-def _fence(returned: ReturnJobInfo) -> tuple[bytes | None, int | None]:
-    """Who hands it back and of which delivery; on the id alone where there is no runner."""
-    runner = returned.runner_id
-    return (None, None) if runner is None else (runner.bytes, returned.delivery)
 
 
 _open_storages: weakref.WeakSet[DurableStorage] = weakref.WeakSet()

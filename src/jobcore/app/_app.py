@@ -185,7 +185,8 @@ class App:
     @property
     def storage(self) -> Storage:
         """The storage; opened at the first use if the app has its URL."""
-        return self._storage or self._open()
+        storage = self._storage
+        return self._open() if storage is None else storage  # an empty storage is false, and there all the same
 
     def _open(self) -> Storage:
         from jobcore.opening import open_storage  # noqa: PLC0415  (it knows all storages)

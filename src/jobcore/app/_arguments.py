@@ -51,6 +51,8 @@ class Arguments:
         self._takes_more = len(named) < len(parameters)
         self._names = frozenset(parameter.name for parameter in named)
         self._positional = tuple(p.name for p in named if p.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD)
+        # So many arguments by position are a whole call; none are where there are keyword-only parameters.
+        self._complete = len(self._positional) if len(self._positional) == len(named) else -1
         self._required = frozenset(p.name for p in named if p.default is inspect.Parameter.empty)
         self._decode: Callable[[bytes], dict[str, Any]] | None = None
         if msgspec is None:
@@ -61,6 +63,10 @@ class Arguments:
 
     def pack(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
         """The arguments of a call by name; `InvalidCall` for a call that Python would refuse."""
+        if not kwargs and len(args) == self._complete:
+            return dict(zip(self._positional, args, strict=True))
+        if not args and len(kwargs) == len(self._names) and kwargs.keys() <= self._names:
+            return dict(kwargs)
         call = dict(zip(self._positional, args, strict=False))
         surplus = len(args) > len(self._positional) or not call.keys().isdisjoint(kwargs)
         call.update(kwargs)

@@ -1,7 +1,7 @@
 cimport cython
 from libc.stdint cimport int16_t, int32_t, int64_t, uint32_t, uint64_t
 
-from jobcore._native cimport uuid_from_halves, uuid_high, uuid_low
+from jobcore._native cimport high_from_bytes, low_from_bytes, uuid_from_halves, uuid_high, uuid_low
 from jobcore.jobs._checks cimport check_duration, check_error, check_int, check_moment, check_result, check_uuid
 from jobcore.jobs._new cimport JobSpec, NewJobInfo, copy_spec, encode_args, fill_spec, spec_key, spec_to_data
 from jobcore.jobs._returned cimport ReturnJobInfo, make_return

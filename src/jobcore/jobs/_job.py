@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from jobcore._ids import uuid7_at, uuid_from_halves, uuid_high, uuid_low
+from jobcore._ids import high_from_bytes, low_from_bytes, uuid7_at, uuid_from_halves, uuid_high, uuid_low
 from jobcore._json import decode_document, encode_document
 from jobcore._time import later, to_datetime, to_microseconds
 from jobcore.errors import InvalidJob, InvalidJobType
@@ -292,8 +292,8 @@ def loaded(
 ) -> JobInfo:
     """The job that a storage wrote down in the terms of `spec_key`; it was checked when it was pushed."""
     job = JobInfo.__new__(JobInfo)
-    job._high = int.from_bytes(id[:8], "big")
-    job._low = int.from_bytes(id[8:], "big")
+    job._high = high_from_bytes(id)
+    job._low = low_from_bytes(id)
     job._name = name
     job._args = raw_args
     job._queue = queue

@@ -1,7 +1,7 @@
 cimport cython
 from libc.stdint cimport int64_t, uint64_t
 
-from jobcore._native cimport uuid_from_halves, uuid_high, uuid_low
+from jobcore._native cimport bytes_from_halves, uuid_from_halves, uuid_high, uuid_low
 from jobcore.jobs._checks cimport check_duration, check_error, check_int, check_result, check_uuid
 
 cdef int64_t _ANY_DELIVERY, _NO_DELAY
@@ -36,3 +36,5 @@ cdef int fill(
     object delay,
     str error,
 ) except -1
+
+cpdef tuple key_of(ReturnJobInfo returned)

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from jobcore._ids import uuid_from_halves, uuid_high, uuid_low
+from jobcore._ids import bytes_from_halves, uuid_from_halves, uuid_high, uuid_low
 from jobcore.jobs._checks import (
     MAX_COUNT,
     check_duration,
@@ -168,3 +168,12 @@ def fill(
     returned._delivery = delivery
     returned._delay = _NO_DELAY if delay is None else delay
     returned._error = error
+
+
+def key_of(returned: ReturnJobInfo) -> tuple[bytes, tuple[bytes | None, int | None]]:
+    """Which job, and who says so: runner and delivery; two times None acts on the id alone."""
+    id = bytes_from_halves(returned._high, returned._low)
+    if not returned._has_runner:
+        return id, (None, None)
+    runner = bytes_from_halves(returned._runner_high, returned._runner_low)
+    return id, (runner, None if returned._delivery == _ANY_DELIVERY else returned._delivery)

@@ -49,8 +49,8 @@ POLL = 5.0
 """Seconds after which lines are looked at though nothing has told of a change."""
 POLL_DEAF = 0.25
 """The same where nobody listens."""
-CONTENDED = 0.01
-"""Seconds after which a line is looked at again whose next job somebody else has locked."""
+CONTENDED = 10_000
+"""Microseconds after which a line is looked at again whose next job somebody else has locked."""
 GLANCE = 0.005
 """Seconds between two looks at a clock that is not the module `time`, and cannot be slept by."""
 ENOUGH = 128
@@ -172,7 +172,7 @@ class Claims:
             self._looked_at.discard(queue)
             self._look()
 
-    async def _look_once(self, queue: str) -> None:
+    async def _look_once(self, queue: str, *, in_order: bool = True) -> None:
         slots = self._slots(queue)
         if not slots:
             return
@@ -181,7 +181,7 @@ class Claims:
         self._claimed_for.update(slots)
         leftover: list[tuple[Any, ...]] = []
         try:
-            records = await self._connections.run(lambda to: self._tables.claim(to, queue, order))
+            records = await self._connections.run(lambda to: self._tables.claim(to, queue, order, in_order=in_order))
             leftover = self._deal(records, slots)
         finally:  # if it failed, what was claimed all the same is left to its lease
             self._claimed_for.difference_update(slots)
@@ -190,7 +190,7 @@ class Claims:
                 await self._undo(leftover, queue, undos)
         if queue in self._lines:
             if len(records) < len(slots):
-                await self._look_ahead(queue)
+                await self._look_ahead(queue, risen=not in_order)
             else:
                 self._lines.touch(queue)
 
@@ -238,18 +238,18 @@ class Claims:
         news.counts["reclaimed"] = sum(record["before"] is not None for record in records)
         self._account(news)
 
-    async def _look_ahead(self, queue: str) -> None:
+    async def _look_ahead(self, queue: str, *, risen: bool) -> None:
         """There was less than was asked for: see why, and when there will be more."""
         asked_at = self._now()
         rest, ready = await self._connections.run(lambda to: self._tables.ahead(to, queue))
-        if rest is not None and rest <= 0:
-            await self._connections.run(lambda to: self._tables.rise(to, queue))
-            self._lines.touch(queue)
-            return
-        if ready is not None and ready <= 0:
-            ready = int(CONTENDED * 1e6)
-        if queue in self._lines:
-            waits = [wait for wait in (rest, ready) if wait is not None]
+        if rest is not None and rest <= 0 and not risen:
+            if await self._connections.run(lambda to: self._tables.rise(to, queue)):
+                # What still sleeps beyond its rest is locked by somebody else, and must not keep back the others.
+                await self._look_once(queue, in_order=False)
+            else:
+                self._lines.touch(queue)
+        elif queue in self._lines:
+            waits = [wait if wait > 0 else CONTENDED for wait in (rest, ready) if wait is not None]
             self._lines[queue].next_at = asked_at + min(waits) if waits else None
 
     async def _undo(self, taken: list[tuple[Any, ...]], queue: str, undos: list[Request]) -> None:

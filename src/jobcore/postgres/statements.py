@@ -69,12 +69,12 @@ class Statements:
     def __init__(self, schema: str) -> None:
         if not re.fullmatch(r"[a-z_][a-z0-9_]{0,62}", schema):
             raise ValueError(f"schema must be a plain name (a-z, 0-9, _; at most 63 characters), not {schema!r}")
-        self.schema = schema
-        self.channel = schema
+        self.schema: str = schema
+        self.channel: str = schema
         job = f"{schema}.job"
 
         # How many were new. The last argument names the queues to tell of.
-        self.push = f"""
+        self.push: str = f"""
 WITH {_CLOCK},
 given AS (
     SELECT {_SPEC}, coalesce(moment::timestamptz, least(now + delay * interval '1 microsecond', {_LATEST})) AS due, now
@@ -85,16 +85,16 @@ added AS (
     ON CONFLICT (id) DO NOTHING RETURNING 1
 )
 SELECT (SELECT count(*) FROM added), (SELECT count(pg_notify('{schema}', told)) FROM unnest($12::text[]) AS told)"""
-        self.notify = f"SELECT pg_notify('{schema}', told) FROM unnest($1::text[]) AS told"
-        self.info = f"SELECT {_JOB} FROM {job} WHERE id = $1"
+        self.notify: str = f"SELECT pg_notify('{schema}', told) FROM unnest($1::text[]) AS told"
+        self.info: str = f"SELECT {_JOB} FROM {job} WHERE id = $1"
 
-        # Takes nothing while a job of the queue has slept beyond its rest: `rise`, then claim again.
-        self.claim = f"""
+        # With `$4`, takes nothing while a job of the queue has slept beyond its rest: `rise`, then claim without it.
+        self.claim: str = f"""
 WITH {_CLOCK},
 picked AS MATERIALIZED (
     SELECT ctid AS spot, runner AS before FROM {job}
     WHERE queue = $2 AND until IS NULL AND due <= {_NOW}
-        AND NOT EXISTS (SELECT FROM {job} WHERE queue = $2 AND until <= {_NOW})
+        AND NOT ($4::boolean AND EXISTS (SELECT FROM {job} WHERE queue = $2 AND until <= {_NOW}))
     ORDER BY priority DESC, due, place LIMIT cardinality($3::uuid[]) FOR UPDATE SKIP LOCKED
 ),
 dealt AS MATERIALIZED (SELECT spot, before, row_number() OVER () AS turn FROM picked)
@@ -102,13 +102,13 @@ UPDATE {job} SET until = {_LEASE}, runner = ($3::uuid[])[turn],
     deliveries = deliveries + 1, losses = losses + (before IS NOT NULL)::integer
 FROM dealt WHERE job.ctid = spot
 RETURNING {_JOB}, before"""
-        self.rise = f"""
+        self.rise: str = f"""
 WITH {_CLOCK}
 UPDATE {job} SET until = NULL WHERE ctid = ANY (ARRAY(
     SELECT ctid FROM {job} WHERE queue = $2 AND until <= {_NOW} ORDER BY until LIMIT {STEP} FOR UPDATE SKIP LOCKED))"""
         # Microseconds until the next rest is over, and until the first of the ready is due: that is past, unless the
         # clock was set back. What is due and was not claimed is locked by somebody else.
-        self.ahead = f"""
+        self.ahead: str = f"""
 WITH {_CLOCK}
 SELECT
     (1e6 * extract(epoch FROM (
@@ -117,29 +117,29 @@ SELECT
         SELECT due FROM {job} WHERE queue = $2 AND until IS NULL ORDER BY priority DESC, due, place LIMIT 1
         ) - now))::bigint
 FROM clock"""
-        self.undo = f"""
+        self.undo: str = f"""
 UPDATE {job} SET until = NULL, runner = given.before, deliveries = deliveries - 1,
     losses = losses - (given.before IS NOT NULL)::integer
 FROM unnest({_arrays(1, "uuid", "uuid", "integer", "uuid")}) AS given(id, runner, delivery, before)
 WHERE {_HELD}
 RETURNING given.before IS NOT NULL"""
 
-        self.heartbeat = f"""
+        self.heartbeat: str = f"""
 WITH {_CLOCK}
 UPDATE {job} SET until = {_LEASE}
 FROM unnest({_arrays(2, "uuid", "uuid", "integer")}) WITH ORDINALITY AS given(id, runner, delivery, number)
 WHERE {_HELD} RETURNING given.number"""
-        self.remove = f"""
+        self.remove: str = f"""
 DELETE FROM {job} USING unnest({_arrays(1, "uuid", "uuid", "integer")}) AS given(id, runner, delivery)
 WHERE {_HELD} RETURNING job.id"""
-        self.known = f"SELECT id FROM {job} WHERE id = ANY ($1::uuid[])"
+        self.known: str = f"SELECT id FROM {job} WHERE id = ANY ($1::uuid[])"
         # What a put-back has to know, in the columns of a job; the lock keeps it so until the transaction ends.
-        self.held = f"""
+        self.held: str = f"""
 WITH {_CLOCK}
 SELECT {_JOB.replace("name, args", "'' AS name, '' AS args")}, {_NOW} AS now
 FROM unnest({_arrays(2, "uuid", "uuid", "integer")}) AS given(id, runner, delivery) JOIN {job} ON {_HELD}
 FOR UPDATE OF job"""
-        self.put_back = f"""
+        self.put_back: str = f"""
 WITH {_CLOCK}
 UPDATE {job} SET runner = NULL, due = moment::timestamptz,
     until = CASE WHEN moment::timestamptz > {_NOW} THEN moment::timestamptz END,
@@ -148,10 +148,10 @@ UPDATE {job} SET runner = NULL, due = moment::timestamptz,
 FROM unnest({_arrays(2, "uuid", "text", "boolean", "integer", "text")}) AS given(id, moment, anew, retries, error)
 WHERE job.id = given.id"""
 
-        self.gauges = f"SELECT queue, count(*), count(runner) FROM {job} GROUP BY queue"
+        self.gauges: str = f"SELECT queue, count(*), count(runner) FROM {job} GROUP BY queue"
 
         # For `jobcore.copying`.
-        self.hold = f"""
+        self.hold: str = f"""
 WITH {_CLOCK}
 UPDATE {job} SET until = {_LATEST}, runner = {_COPIER},
     losses = losses + (runner IS NOT NULL AND runner <> {_COPIER})::integer
@@ -162,17 +162,17 @@ WHERE id IN (
 RETURNING {_JOB}, place"""
         counts = "retries, deliveries, losses, error"
         types = (*_SPEC_TYPES, "text", "integer", "integer", "integer", "text")
-        self.receive = f"""
+        self.receive: str = f"""
 INSERT INTO {job} ({_SPEC}, due, {counts}, until, runner)
 SELECT {_SPEC}, moment::timestamptz, {counts}, {_LATEST}, {_COPIER}
 FROM unnest({_arrays(1, *types)}) AS new({_SPEC}, moment, {counts})
 ON CONFLICT (id) DO NOTHING"""
-        self.forget = f"DELETE FROM {job} WHERE id = ANY ($1::uuid[]) AND runner = {_COPIER}"
-        self.kept = f"SELECT id FROM {job} WHERE runner = {_COPIER}"
-        self.release = f"""
+        self.forget: str = f"DELETE FROM {job} WHERE id = ANY ($1::uuid[]) AND runner = {_COPIER}"
+        self.kept: str = f"SELECT id FROM {job} WHERE runner = {_COPIER}"
+        self.release: str = f"""
 WITH {_CLOCK}
 UPDATE {job} SET runner = NULL, until = CASE WHEN due > {_NOW} THEN due END
 WHERE id = ANY ($2::uuid[]) AND runner = {_COPIER} RETURNING queue"""
 
         # For a table with hardly a page that all can see, so with few pages that a vacuum could skip, it is fast.
-        self.vacuum = f"VACUUM (SKIP_LOCKED, TRUNCATE FALSE, PARALLEL 0) {job}"
+        self.vacuum: str = f"VACUUM (SKIP_LOCKED, TRUNCATE FALSE, PARALLEL 0) {job}"

@@ -83,13 +83,18 @@ class Tables:
         await connection.fetch(self.statements.notify, tell)
         return len(rows)
 
-    async def claim(self, connection: AnyConnection, queue: str, runners: Sequence[UUID]) -> list[Record]:
-        """Lease the first jobs that can be popped to these runners, one each; `popped` and `undoing` read the rows."""
-        claimed: list[Record] = await connection.fetch(self.statements.claim, self.moment(), queue, runners)
+    async def claim(
+        self, connection: AnyConnection, queue: str, runners: Sequence[UUID], *, in_order: bool
+    ) -> list[Record]:
+        """Lease the first jobs that can be popped to these runners, one each; `popped` and `undoing` read the rows.
+
+        With `in_order`, none while there are jobs whose rest is over, which could be earlier ones.
+        """
+        claimed: list[Record] = await connection.fetch(self.statements.claim, self.moment(), queue, runners, in_order)
         return claimed
 
     async def rise(self, connection: AnyConnection, queue: str) -> bool:
-        """Let those whose rest is over be popped; False if there may be more of them."""
+        """Let those whose rest is over be popped, but for what others have locked; False if there may be more."""
         done: str = await connection.execute(self.statements.rise, self.moment(), queue)
         return int(done.rpartition(" ")[2]) < STEP
 

@@ -28,13 +28,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 APPLICATION_ID = 0x6A6F6263  # "jobc"
-OLDEST_SQLITE = (3, 37, 0)
+OLDEST_SQLITE = (3, 37, 0)  # with the JSON functions, an option until 3.38 that every distribution has taken
 
 SCHEDULED = 40_000
 LEASED = 40_001
 
 BACKOFF = '{"exponential":2,"cap":null,"jitter":0}'
-"""What NULL in the column `backoff` stands for."""
+"""What an empty text in the column `backoff` stands for."""
 
 _UUID = (
     "lower(substr({0},1,8)||'-'||substr({0},9,4)||'-'||substr({0},13,4)||'-'||substr({0},17,4)||'-'||substr({0},21))"
@@ -57,7 +57,7 @@ CREATE TABLE job (
     retries INTEGER NOT NULL DEFAULT 0,
     max_retries INTEGER NOT NULL,  -- -1: no limit
     heartbeat INTEGER NOT NULL,  -- microseconds
-    backoff TEXT,  -- JSON; NULL: {BACKOFF}
+    backoff TEXT NOT NULL,  -- JSON; empty: {BACKOFF}
     name TEXT NOT NULL,
     error TEXT,
     args BLOB NOT NULL  -- JSON
@@ -85,7 +85,7 @@ CREATE VIEW jobs AS SELECT
     losses AS lost_count,
     retries AS retry_count,
     nullif(max_retries, -1) AS max_retries,
-    ifnull(backoff, '{BACKOFF}') AS backoff,
+    iif(backoff = '', '{BACKOFF}', backoff) AS backoff,
     heartbeat / 1000000.0 AS heartbeat_interval,
     error AS last_error,
     CAST(args AS TEXT) AS args

@@ -1,6 +1,12 @@
+# cython: language_level=3, annotation_typing=False, freethreading_compatible=True
+# cython: embedsignature=True, embedsignature.format=python, auto_pickle=False, autotestdict=False
 """The verbs as statements. Each runs inside a transaction that the writer begins and commits, and knows no waiting.
 
 Rows come and go in the terms of `spec_key` and `loaded`; time is an argument of the clock that the storage was given.
+
+What concerns many jobs is one statement where it can be, since half of what a short statement costs is its call. Their
+numbers travel as one JSON array, and their ids, of 16 bytes each, as one blob, which `substr` cuts up. Blobs are passed
+as `bytearray`: `sqlite3` looks for an adapter at every `bytes` and None, for longer than it takes to bind them.
 """
 
 from __future__ import annotations
@@ -9,22 +15,30 @@ from typing import TYPE_CHECKING, Any
 
 from jobcore._durable.requests import COPIER
 from jobcore._time import LATEST, later
-from jobcore.jobs import Completion, JobInfo, JobResult, ReturnJobInfo
-from jobcore.jobs._job import loaded, retried
+from jobcore.jobs import Completion, JobResult
+from jobcore.jobs._job import JobInfo, loaded, retried
 from jobcore.sqlite.schema import BACKOFF, LEASED, SCHEDULED
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Iterable, Sequence
 
+    from jobcore.jobs._returned import ReturnJobInfo
+
+Row = tuple[Any, ...]
+Fence = tuple[bytes | None, int | None]
+
 STEP = 5_000
 """At most so many jobs end their rest in one transaction, so that others get their turn between."""
 
 _JOB = (
-    "id, name, args, queue, priority, max_retries, ifnull(backoff, '" + BACKOFF + "'), heartbeat, "
+    f"id, name, args, queue, priority, max_retries, iif(backoff = '', '{BACKOFF}', backoff), heartbeat, "
     "due, retries, deliveries, losses, error"
 )
 _HELD = "id = ?1 AND (?2 IS NULL OR runner = ?2) AND (?3 IS NULL OR deliveries = ?3)"
+_ALL_HELD = """place IN (
+    SELECT job.place FROM json_each(?2) AS delivery CROSS JOIN job ON job.id = substr(?1, 1 + 32 * delivery.key, 16)
+    AND job.runner = substr(?1, 17 + 32 * delivery.key, 16) AND job.deliveries = delivery.value)"""
 
 PUSH = """
 INSERT INTO job (id, due, name, args, queue, priority, max_retries, backoff, heartbeat, lane, at)
@@ -33,20 +47,26 @@ INFO = f"SELECT {_JOB} FROM job WHERE id = ?"
 HELD = f"SELECT {_JOB} FROM job WHERE {_HELD}"
 KNOWN = "SELECT 1 FROM job WHERE id = ?"
 REMOVE = f"DELETE FROM job WHERE {_HELD}"
+REMOVE_ALL = f"DELETE FROM job WHERE {_ALL_HELD}"
 HEARTBEAT = f"UPDATE job SET lane = {LEASED}, at = ?4 + 5 * heartbeat WHERE {_HELD}"
+HEARTBEAT_ALL = f"UPDATE job SET lane = {LEASED}, at = ?3 + 5 * heartbeat WHERE {_ALL_HELD}"
 RETRY = """
 UPDATE job SET place = (SELECT max(place) + 1 FROM job),
     runner = NULL, lane = ?2, at = ?3, due = ?3, retries = ?4, error = ?5 WHERE id = ?1"""
 RELEASE = "UPDATE job SET runner = NULL, lane = -priority, at = due WHERE id = ?"
 
 READY = f"SELECT 1 FROM job WHERE queue = ? AND lane < {SCHEDULED} ORDER BY lane, at, place LIMIT 1"
-NEXT = "SELECT min(at) FROM job WHERE queue = ? AND lane = ?"
+NEXT = f"""
+SELECT min(at) FROM job WHERE queue = ?1 AND lane = {SCHEDULED}
+UNION ALL SELECT min(at) FROM job WHERE queue = ?1 AND lane = {LEASED}"""
 FIRST = f"""
-SELECT place, {_JOB}, runner, lane, at FROM job WHERE queue = ? AND lane < {SCHEDULED}
-ORDER BY lane, at, place LIMIT ?"""
+SELECT id, name, args, queue, priority, max_retries, iif(backoff = '', '{BACKOFF}', backoff), heartbeat, due, retries,
+    deliveries + 1, losses + (runner IS NOT NULL), error, place, runner, lane, at
+FROM job WHERE queue = ? AND lane < {SCHEDULED} ORDER BY lane, at, place LIMIT ?"""
 CLAIM = f"""
-UPDATE job SET lane = {LEASED}, at = ?2 + 5 * heartbeat,
-    losses = losses + (runner IS NOT NULL), deliveries = deliveries + 1, runner = ?3 WHERE place = ?1"""
+UPDATE job SET lane = {LEASED}, at = ?2 + 5 * heartbeat, losses = losses + (runner IS NOT NULL),
+    deliveries = deliveries + 1, runner = substr(?3, 1 + 16 * claim.key, 16)
+FROM json_each(?1) AS claim WHERE job.place = claim.value"""
 UNDO = """
 UPDATE job SET lane = -priority, at = due, runner = ?4, deliveries = deliveries - 1, losses = losses - (?4 IS NOT NULL)
 WHERE id = ?1 AND runner = ?2 AND deliveries = ?3"""
@@ -74,6 +94,12 @@ WHERE id = ?1 AND runner = ?2 RETURNING queue"""
 GAUGES = f"SELECT queue, count(*), sum(lane = {LEASED}) FROM job GROUP BY queue"
 LAPSED = f"SELECT queue, count(*) FROM job WHERE runner IS NOT NULL AND lane <> {LEASED} GROUP BY queue"
 
+# Where things are in a row of FIRST: what `loaded` takes as it will be after the claim, then what was before it.
+ID, DELIVERIES, PLACE, HOLDER, LANE, AT = 0, 10, 13, 14, 15, 16
+
+TOGETHER = frozenset({"push", "complete"})
+"""Verbs that take the arguments of many calls at once, and return an answer for each."""
+
 _REMOVING = {JobResult.SUCCESS: "completed", JobResult.DEAD: "dead"}
 
 
@@ -98,32 +124,53 @@ class Tables:
         row = self._execute(INFO, (job_id,)).fetchone()
         return None if row is None else loaded(*row)
 
-    def push(self, rows: Sequence[tuple[Any, ...]], now: int) -> None:
-        """Insert these jobs, but for those that are there."""
-        if len(rows) == 1:
-            added = self._execute(PUSH, _placed(now, *rows[0])).rowcount
-        else:
-            added = self._executemany(PUSH, [_placed(now, *row) for row in rows]).rowcount
-        self._count("pushed", max(added, 0))
-        self.changed.update(row[4] for row in rows)
+    def push(self, calls: Sequence[tuple[Any, ...]]) -> Sequence[None]:
+        """Insert the jobs of these calls, but for those that are there; each call is the jobs, and when it was made."""
+        rows = [_placed(now, *row) for jobs, now in calls for row in jobs]
+        self._count("pushed", max(self._executemany(PUSH, rows).rowcount, 0))
+        self.changed.update([row[4] for row in rows])
+        return [None] * len(calls)
 
-    def heartbeat(self, beats: Iterable[tuple[bytes, int | None]], runner: bytes) -> list[int]:
+    def heartbeat(self, beats: Sequence[tuple[bytes, int | None]], runner: bytes) -> list[int]:
         """Renew these leases; the positions of those that the runner does not hold."""
         now = self._now() + 1
+        if self._all_held(HEARTBEAT_ALL, [(job_id, runner, delivery) for job_id, delivery in beats], now):
+            return []
         beaten = [self._execute(HEARTBEAT, (job_id, runner, delivery, now)).rowcount for job_id, delivery in beats]
         lost = [place for place, changed in enumerate(beaten) if not changed]
         self._count("lost_leases", len(lost))
         return lost
 
-    def complete(
-        self, backs: Iterable[tuple[bytes, tuple[bytes | None, int | None], ReturnJobInfo]]
-    ) -> list[Completion | None]:
-        """Complete each of these; None for a job that is not there."""
+    def complete(self, calls: Sequence[tuple[Any, ...]]) -> list[list[Completion | None]]:
+        """Complete the jobs of these calls, each on its own; None for a job that is not there."""
+        completions = iter(self._all_completed([back for (backs,) in calls for back in backs]))
+        return [[next(completions) for _ in backs] for (backs,) in calls]
+
+    def _all_completed(self, backs: list[tuple[bytes, Fence, ReturnJobInfo]]) -> list[Completion | None]:
+        """As a rule all of these are held, and to be removed: that is one statement, and undone where it is not so."""
+        counters = [_REMOVING.get(back.result) for _, _, back in backs]
+        if len(backs) > 1 and None not in counters:
+            self._execute("SAVEPOINT removal")
+            if self._all_held(REMOVE_ALL, [(job_id, runner, delivery) for job_id, (runner, delivery), _ in backs]):
+                self._execute("RELEASE removal")
+                for counter in _REMOVING.values():
+                    self._count(counter, counters.count(counter))
+                return [Completion.REMOVED] * len(backs)
+            self._execute("ROLLBACK TO removal")
+            self._execute("RELEASE removal")
         return [self._completed(job_id, fence, back) for job_id, fence, back in backs]
 
-    def _completed(
-        self, job_id: bytes, fence: tuple[bytes | None, int | None], back: ReturnJobInfo
-    ) -> Completion | None:
+    def _all_held(self, statement: str, holds: list[tuple[bytes, bytes | None, int | None]], *more: int) -> bool:
+        """Carry the statement out on those of these jobs that are held as it says here; whether all of them are."""
+        ids: list[bytes] = []
+        for job_id, runner, delivery in holds:
+            if runner is None or delivery is None:
+                return False
+            ids += (job_id, runner)
+        deliveries = str([delivery for _, _, delivery in holds])
+        return self._execute(statement, (bytearray().join(ids), deliveries, *more)).rowcount == len(holds)
+
+    def _completed(self, job_id: bytes, fence: Fence, back: ReturnJobInfo) -> Completion | None:
         counter = _REMOVING.get(back.result)
         if counter is None:
             row = self._execute(HELD, (job_id, *fence)).fetchone()
@@ -167,37 +214,38 @@ class Tables:
 
     def next_at(self, queue: str) -> int | None:
         """When the next rest of a job in this queue is over."""
-        ends = [self._execute(NEXT, (queue, lane)).fetchone()[0] for lane in (SCHEDULED, LEASED)]
+        ends = [end for (end,) in self._execute(NEXT, (queue,)).fetchall()]
         return min((end for end in ends if end is not None), default=None)
 
     def rise(self, queue: str, now: int) -> bool:
         """Move those whose rest is over into the lane of their priority; False if there may be more of them."""
         return all(self._execute(RISE, (queue, lane, now, STEP)).rowcount < STEP for lane in (SCHEDULED, LEASED))
 
-    def first(self, queue: str, limit: int, now: int) -> list[tuple[Any, ...]]:
+    def first(self, queue: str, limit: int, now: int) -> list[Row]:
         """The first jobs that can be popped, up to so many."""
-        rows: list[tuple[Any, ...]] = self._execute(FIRST, (queue, limit)).fetchall()
-        early = next((place for place, row in enumerate(rows) if row[-1] > now), None)
+        rows: list[Row] = self._execute(FIRST, (queue, limit)).fetchall()
+        early = next((place for place, row in enumerate(rows) if row[AT] > now), None)
         if early is None:
             return rows
         # The clock was set back: what came due before is to rest again. Once it does, the others are in front.
-        self._execute(SINK, (queue, rows[early][-2], now, STEP))
+        self._execute(SINK, (queue, rows[early][LANE], now, STEP))
         return rows[:early] or self.first(queue, limit, now)
 
-    def claim(self, rows: list[tuple[tuple[Any, ...], bytes]], now: int) -> list[JobInfo]:
-        """Lease these rows of `first` to these runners."""
-        self._executemany(CLAIM, [(row[0], now + 1, runner) for row, runner in rows])
-        lost = sum(row[-3] is not None for row, _ in rows)
-        self._count("popped", len(rows))
-        self._count("reclaimed", lost)
-        return [_popped(row) for row, _ in rows]
+    def claim(self, dealt: Sequence[tuple[Sequence[Row], bytes]], now: int) -> list[list[JobInfo]]:
+        """Lease rows of `first` to runners; the jobs of each."""
+        places = [row[PLACE] for rows, _ in dealt for row in rows]
+        runners = bytearray().join([runner for rows, runner in dealt for _ in rows])
+        self._execute(CLAIM, (str(places), now + 1, runners))
+        self._count("popped", len(places))
+        self._count("reclaimed", sum([row[HOLDER] is not None for rows, _ in dealt for row in rows]))
+        return [[loaded(*row[:PLACE]) for row in rows] for rows, _ in dealt]
 
-    def undo(self, taken: Iterable[tuple[bytes, bytes, int, bytes | None]]) -> None:
-        """Put claims back as if they had never been: by id, runner, delivery, and who held the job before."""
-        for job_id, runner, delivery, before in taken:
-            if self._execute(UNDO, (job_id, runner, delivery, before)).rowcount:
+    def undo(self, rows: Iterable[Row], runner: bytes) -> None:
+        """Put the claims of rows of `first` back as if they had never been."""
+        for row in rows:
+            if self._execute(UNDO, (row[ID], runner, row[DELIVERIES], row[HOLDER])).rowcount:
                 self._count("popped", -1)
-                self._count("reclaimed", -(before is not None))
+                self._count("reclaimed", -(row[HOLDER] is not None))
 
     def hold(self, after: int, limit: int) -> tuple[int, list[JobInfo]]:
         """Keep jobs for the copier; a lease that has run out is counted as lost then."""
@@ -245,22 +293,9 @@ def _placed(
     heartbeat: int,
 ) -> tuple[Any, ...]:
     lane = -priority if due <= now else SCHEDULED
-    return (job_id, due, name, args, queue, priority, max_retries, _brief(backoff), heartbeat, lane)
+    blobs = bytearray(job_id), bytearray(args)
+    return (blobs[0], due, name, blobs[1], queue, priority, max_retries, _brief(backoff), heartbeat, lane)
 
 
-def _brief(backoff: str) -> str | None:
-    return None if backoff == BACKOFF else backoff
-
-
-def undoing(row: tuple[Any, ...], runner: bytes) -> tuple[bytes, bytes, int, bytes | None]:
-    """What `Tables.undo` needs to take the claim of a row of `FIRST` back."""
-    _, job_id, *_, deliveries, _losses, _error, before, _lane, _at = row
-    return job_id, runner, deliveries + 1, before
-
-
-def _popped(row: tuple[Any, ...]) -> JobInfo:
-    """What `CLAIM` makes of a row of `FIRST`."""
-    _, *job, runner, _, _ = row
-    job[10] += 1
-    job[11] += runner is not None
-    return loaded(*job)
+def _brief(backoff: str) -> str:
+    return "" if backoff == BACKOFF else backoff

@@ -1,8 +1,10 @@
+# cython: language_level=3, annotation_typing=False, freethreading_compatible=True
+# cython: embedsignature=True, embedsignature.format=python, auto_pickle=False, autotestdict=False
 """The writer: one thread, one connection, one transaction for all requests that are there.
 
 Calls from any loop put their requests into the inbox. The thread takes what is there, carries it out in its order
 between one BEGIN IMMEDIATE and one COMMIT, and answers when that is durable. So concurrent calls share the cost of a
-sync, and the slower the disk is, the more of them share it.
+sync, and the slower the disk is, the more of them share it. Neighbours of one verb go to the tables together.
 
 Waiting (design, 4.6). A pop joins the line of its queue, and lines are served at the end of a transaction. The thread
 does one thing at a time, so the promise is an argument about what holds between its cycles. For each line, at least
@@ -29,15 +31,17 @@ import sqlite3
 import threading
 import time
 from contextlib import suppress
-from queue import Empty, SimpleQueue
+from itertools import groupby
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
+from jobcore._durable.inbox import Inbox
 from jobcore._durable.lines import Lines
-from jobcore._durable.requests import READING, Answers, Pop, Request, share
+from jobcore._durable.requests import READING, Answers, Pop, Request, share, undoing
 from jobcore._durable.storage import COUNTERS
 from jobcore.errors import JobcoreError, StorageClosed, StorageUnavailable
 from jobcore.sqlite.database import Database, concerns_one, is_busy, patiently
-from jobcore.sqlite.tables import Tables, undoing
+from jobcore.sqlite.tables import TOGETHER, Tables
 
 if TYPE_CHECKING:
     import asyncio
@@ -60,9 +64,12 @@ class Writer:
         self.counters: dict[str, int] = dict.fromkeys(COUNTERS, 0)
         self._database = database
         self._clock = clock
-        self._inbox: SimpleQueue[Request | None] = SimpleQueue()
+        self._inbox = Inbox(self._ring)
+        self._bell = threading.Lock()  # held but for the moment between a ring and its notice
+        self._bell.acquire()
         self._lock = threading.Lock()  # over the start and the end of the thread
         self._thread: threading.Thread | None = None
+        self._abandoned = False
         self._stopped = False
         # Of the thread alone, from here on.
         self._closers: list[Request] = []
@@ -96,7 +103,12 @@ class Writer:
 
     def abandon(self) -> None:
         """As `close`, and nobody waits for it; called by the garbage collector, wherever it runs, so without a lock."""
-        self._inbox.put(None)
+        self._abandoned = True
+        self._ring()
+
+    def _ring(self) -> None:
+        with suppress(RuntimeError):  # it rings already
+            self._bell.release()
 
     def _start(self) -> None:
         with self._lock:
@@ -115,7 +127,7 @@ class Writer:
         finally:
             answers = Answers()
             for pop in self._lines.pops():
-                answers.add(pop, error=StorageClosed())
+                answers.add(pop, None, StorageClosed())
             while self._database.vacuum():
                 continue
             self._database.close()
@@ -138,33 +150,23 @@ class Writer:
         next_at = self._lines.next_at()
         return WATCH if next_at is None else min(WATCH, max(0, (next_at - self._now()) / 1e6))
 
-    def _first(self, seconds: float | None) -> Request | None:
-        """Wait for a request, and meanwhile for a reason to look at the lines. All that an idle storage does."""
-        get, version, known = self._inbox.get, self._database.version, self._version
-        if seconds is None or seconds < WATCH or not self._lines:
-            return get(block=seconds != 0, timeout=seconds)
+    def _sleep(self, seconds: float | None) -> None:
+        """Wait for requests, and meanwhile for a reason to look at the lines. All that an idle storage does."""
+        ring, version, known = self._bell.acquire, self._database.version, self._version
+        if self._inbox or seconds is None or seconds < WATCH or not self._lines:
+            ring(timeout=0 if self._inbox else -1 if seconds is None else seconds)
+            return
         next_at = self._lines.next_at()
         while next_at is None or self._now() + WATCH * 1e6 <= next_at:
-            with suppress(Empty):
-                return get(timeout=WATCH)
-            if self._written or version() != known:
-                break
-        raise Empty
+            if ring(timeout=WATCH) or self._written or version() != known:
+                return
 
     def _take(self, seconds: float | None) -> list[Request]:
         """The requests that are there; wait so long for a first one."""
-        batch: list[Request] = []
-        try:
-            first = self._first(seconds)
-            while first is not None:
-                batch.append(first)
-                if len(batch) == _MOST_REQUESTS:
-                    return batch
-                first = self._inbox.get_nowait()
-            self._closing = True
-        except (Empty, sqlite3.Error, StorageUnavailable):  # the cycle meets the last two itself
-            pass
-        return batch
+        with suppress(sqlite3.Error, StorageUnavailable):  # the cycle meets these itself
+            self._sleep(seconds)
+        self._closing |= self._abandoned
+        return self._inbox.take(_MOST_REQUESTS)
 
     def _cycle(self, batch: list[Request]) -> None:
         """Carry out these requests, and serve the lines that have to be looked at."""
@@ -180,7 +182,7 @@ class Writer:
         except Exception as error:  # noqa: BLE001  (whatever it is, those who wait have to know)
             self._failed(todo, answers, error)
         for pop in answers.deliver():
-            self._inbox.put(_unclaim(pop))
+            self._inbox.put(undoing(pop, pop.future))
 
     def _received(self, request: Request, answers: Answers) -> bool:
         """Take in what needs no transaction."""
@@ -234,7 +236,7 @@ class Writer:
         self._database.begin()
         touched: set[str] = set()
         try:
-            results = [(request, self._call(request, tables)) for request in todo]
+            results = self._call_all(todo, tables)
             for queue in tables.changed:
                 self._lines.touch(queue)
             touched |= self._lines.touched
@@ -248,7 +250,7 @@ class Writer:
         for name, number in self._counts.items():
             self.counters[name] += number
         self._written += 1
-        for request, result in results:
+        for request, result in zip(todo, results, strict=True):
             answers.add(request, result)
             if request.verb == "undo":
                 request.args[0].taken = None
@@ -265,7 +267,7 @@ class Writer:
             except Exception as error:
                 if not concerns_one(error):
                     raise
-                answers.add(request, error=_told(error))
+                answers.add(request, None, _told(error))
         try:
             self._commit([], answers)
         except Exception as error:
@@ -273,7 +275,7 @@ class Writer:
                 raise
             for pop in self._lines.pops(self._lines.touched):
                 self._lines.leave(pop)
-                answers.add(pop, error=_told(error))
+                answers.add(pop, None, _told(error))
 
     def _failed(self, todo: list[Request], answers: Answers, error: Exception) -> None:
         """Nothing of this could be done: tell everybody, and open the database anew for the next."""
@@ -284,16 +286,25 @@ class Writer:
             self._database.close()
         for request in (*todo, *pops):
             if request not in done:
-                answers.add(request, error=_told(error))
+                answers.add(request, None, _told(error))
         for pop in pops:
             self._lines.leave(pop)
+
+    def _call_all(self, todo: list[Request], tables: Tables) -> list[Any]:
+        results: list[Any] = []
+        for verb, neighbours in groupby(todo, attrgetter("verb")):
+            if verb in TOGETHER:
+                results += getattr(tables, verb)([request.args for request in neighbours])
+            else:
+                results += [self._call(request, tables) for request in neighbours]
+        return results
 
     def _call(self, request: Request, tables: Tables) -> Any:
         if request.verb == "gauges":
             return tables.gauges(), {name: self.counters[name] + self._counts.get(name, 0) for name in COUNTERS}
         if request.verb == "undo":
             pop: Pop = request.args[0]
-            tables.undo(pop.taken)
+            tables.undo(pop.taken, pop.runner)
             tables.changed.add(pop.queue)
             return None
         return getattr(tables, request.verb)(*request.args)
@@ -338,11 +349,8 @@ class Writer:
                 line.next_at = next_at
                 break
             dealt = share(rows, waiting)
-            claims = [(row, pop.runner) for pop, own in dealt for row in own]
-            jobs = iter(tables.claim(claims, now))
-            for pop, own in dealt:
-                taken = [undoing(row, pop.runner) for row in own]
-                served.append((pop, [next(jobs) for _ in own], taken))
+            claimed = tables.claim([(own, pop.runner) for pop, own in dealt], now)
+            served += [(pop, jobs, own) for (pop, own), jobs in zip(dealt, claimed, strict=True)]
             wanted -= sum(pop.limit for pop, _ in dealt)
         self._lines.touched.discard(queue)
         return served
@@ -363,7 +371,7 @@ class Writer:
         if request.verb == "close":
             answers.add(request)
         else:
-            answers.add(request, error=StorageClosed())
+            answers.add(request, None, StorageClosed())
 
     def _refuse_rest(self) -> None:
         answers = Answers()
@@ -383,9 +391,3 @@ def _told(error: Exception) -> BaseException:
     else:
         return error if isinstance(error, JobcoreError | MemoryError) else RuntimeError(f"bug: {error!r}")
     return told
-
-
-def _unclaim(pop: Pop) -> Request:
-    undo = Request.__new__(Request)
-    undo.verb, undo.args, undo.loop, undo.future = "undo", (pop,), pop.loop, pop.future
-    return undo
