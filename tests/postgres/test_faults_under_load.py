@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 from functools import partial
 from typing import TYPE_CHECKING, Literal
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
     from tests.postgres.server import Server
 
 CHANCE = random.Random(7)
-TIMES = 5
+TIMES = int(os.environ.get("TIMES", "2"))
+"""How often each fault strikes; more of them take minutes."""
 
 
 async def bear(url: str, faults: Callable[[], Awaitable[None]]) -> None:
