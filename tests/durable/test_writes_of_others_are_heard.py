@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import subprocess
 import sys
 import threading
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -73,7 +75,7 @@ def test_a_ring_before_the_sleep_and_one_amid_it_end_it(
         watch.listen(str(path))
         watch.ring()
         watch.sleep(HOUR, never)
-        sleeper = in_thread(lambda watch=watch: watch.sleep(HOUR, never))
+        sleeper = in_thread(partial(watch.sleep, HOUR, never))
         watch.ring()
         sleeper.join(60)
         assert not sleeper.is_alive()
@@ -102,7 +104,7 @@ def test_no_ring_of_many_threads_is_missed(
 
     in_thread(sleep)
     for number in range(4):
-        in_thread(lambda number=number: ring(number))
+        in_thread(partial(ring, number))
 
 
 @linux
@@ -182,7 +184,7 @@ def test_a_ring_on_its_way_keeps_the_ear_open(log: Path) -> None:
     ring()
     del ring
     with pytest.raises(OSError, match="Bad file descriptor"):
-        watching.os.fstat(door)
+        os.fstat(door)
 
 
 @linux
@@ -191,7 +193,7 @@ def test_a_pop_that_waits_hears_the_push_of_another_process(path: Path) -> None:
     async def run() -> None:
         async with SqliteStorage(path) as storage:
             for _ in range(3):
-                pop = asyncio.create_task(storage.pop("default", UUID(int=1)))  # type: ignore[arg-type]
+                pop = asyncio.create_task(storage.pop("default", UUID(int=1)))
                 await asyncio.sleep(0.2)
                 process = await asyncio.create_subprocess_exec(sys.executable, "-c", PUSH, str(path))
                 assert await process.wait() == 0

@@ -237,7 +237,7 @@ class Engine:
 
     async def _tell(self, queues: list[str]) -> None:
         with contextlib.suppress(Exception):  # the poll of the others finds it
-            await self._connections.run(lambda to: to.fetch(self._tables.statements.notify, queues))
+            await self._connections.run(lambda to: to.fetch(self._tables.statements.tell, queues))
 
     def _heard(self, queue: str) -> None:
         self._claims.touch([queue])

@@ -8,19 +8,14 @@ those that are there are shared.
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, cast
 from urllib.parse import parse_qs, urlsplit
 
 import asyncpg
 
-from jobcore.postgres.failures import spoils
 from jobcore.postgres.statements import TUNING
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
-    from contextlib import AbstractAsyncContextManager
-
     from asyncpg import Connection, Pool, Record
     from asyncpg.pool import PoolConnectionProxy
 
@@ -39,8 +34,12 @@ class Source(Protocol):
     backends: set[int]
     """The processes of the server behind those that the storage itself has opened."""
 
-    def lend(self) -> AbstractAsyncContextManager[AnyConnection]:
-        """A connection for one statement or transaction; thrown away if that ends with the loss of it."""
+    async def take(self) -> AnyConnection:
+        """A connection for one statement or transaction, to be `put` back."""
+        ...
+
+    async def put(self, connection: AnyConnection, *, spoilt: bool) -> None:
+        """Give back what `take` gave; if it is spoilt, to be thrown away."""
         ...
 
     async def connect(self) -> AnyConnection:
@@ -65,16 +64,15 @@ class Borrowed:
         self.backends: set[int] = set()
         self._pool = pool
 
-    @asynccontextmanager
-    async def lend(self) -> AsyncGenerator[AnyConnection]:
+    async def take(self) -> AnyConnection:
         """One of the pool's."""
-        async with self._pool.acquire(timeout=CONNECT) as connection:
-            try:
-                yield connection
-            except BaseException as error:
-                if spoils(error):
-                    connection.terminate()
-                raise
+        return await self._pool.acquire(timeout=CONNECT)
+
+    async def put(self, connection: AnyConnection, *, spoilt: bool) -> None:
+        """Back into the pool."""
+        if spoilt:
+            connection.terminate()
+        await self.give_back(connection)
 
     async def connect(self) -> AnyConnection:
         """One of the pool's, for long."""
@@ -103,23 +101,26 @@ class Own:
         self._slots = asyncio.Semaphore(size)
         self._returned = asyncio.Event()
 
-    @asynccontextmanager
-    async def lend(self) -> AsyncGenerator[AnyConnection]:
+    async def take(self) -> AnyConnection:
         """An idle one, or a new one, or whichever comes back first."""
-        async with self._slots:
-            connection = await self._take()
-            self._lent += 1
-            try:
-                yield connection
-            except BaseException as error:
-                if spoils(error):
-                    self._lose(connection)
-                raise
-            finally:
-                self._lent -= 1
-                self._returned.set()
-                if not connection.is_closed():
-                    self._idle.append(connection)
+        await self._slots.acquire()
+        try:
+            connection = await self._idle_or_new()
+        except BaseException:
+            self._slots.release()
+            raise
+        self._lent += 1
+        return connection
+
+    async def put(self, connection: AnyConnection, *, spoilt: bool) -> None:
+        """Back among the idle, or away with it and with them."""
+        if spoilt:
+            self._lose(connection)
+        self._lent -= 1
+        self._returned.set()
+        self._slots.release()
+        if not connection.is_closed():
+            self._idle.append(cast("Connection[Record]", connection))
 
     async def connect(self) -> Connection[Record]:
         """A new one."""
@@ -152,7 +153,7 @@ class Own:
         idle, self._idle = self._idle, []
         await asyncio.gather(*map(self.give_back, idle))
 
-    async def _take(self) -> Connection[Record]:
+    async def _idle_or_new(self) -> Connection[Record]:
         while True:
             while self._idle:
                 connection = self._idle.pop()
@@ -166,7 +167,7 @@ class Own:
                     raise
             await self._returned.wait()
 
-    def _lose(self, connection: Connection[Record]) -> None:
+    def _lose(self, connection: AnyConnection) -> None:
         for lost in (connection, *self._idle):
             lost.terminate()
         self._idle.clear()

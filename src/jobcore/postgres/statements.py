@@ -85,7 +85,10 @@ added AS (
     ON CONFLICT (id) DO NOTHING RETURNING 1
 )
 SELECT (SELECT count(*) FROM added), (SELECT count(pg_notify('{schema}', told)) FROM unnest($12::text[]) AS told)"""
-        self.notify: str = f"SELECT pg_notify('{schema}', told) FROM unnest($1::text[]) AS told"
+        notification = f"pg_notify('{schema}', told) FROM unnest($1::text[]) AS told"
+        self.notify: str = f"SELECT {notification}"
+        # In a transaction of its own there is nothing to keep, and no reason to wait for the disk.
+        self.tell: str = f"SELECT set_config('synchronous_commit', 'off', true), {notification}"
         self.info: str = f"SELECT {_JOB} FROM {job} WHERE id = $1"
 
         # With `$4`, takes nothing while a job of the queue has slept beyond its rest: `rise`, then claim without it.
