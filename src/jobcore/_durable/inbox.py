@@ -13,6 +13,7 @@ empties the inbox, so a loop that it finds there afterwards has woken, or will w
 from __future__ import annotations
 
 from collections import deque
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -48,6 +49,10 @@ class Inbox:
             request.loop.call_soon(self._wake)
 
     def take(self, limit: int) -> list[Request]:
-        """Take out the first requests, up to so many; one thread at a time."""
+        """Take out the first requests, up to so many: the engine, and at its end whoever comes too late."""
         self._waking.clear()
-        return [self._requests.popleft() for _ in range(min(limit, len(self._requests)))]
+        taken: list[Request] = []
+        with suppress(IndexError):
+            while len(taken) < limit:
+                taken.append(self._requests.popleft())
+        return taken

@@ -32,7 +32,7 @@ from jobcore._durable.lines import Lines
 from jobcore._durable.requests import Answers
 from jobcore.errors import StorageClosed
 from jobcore.postgres.failures import told
-from jobcore.postgres.tables import News, popped, undoing
+from jobcore.postgres.tables import News, claim_of, popped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable
@@ -221,7 +221,7 @@ class Claims:
         leftover: list[tuple[Any, ...]] = []
         for pop, share in shares.items():
             runner = WireUUID(pop.runner)
-            taken = [undoing(record, runner) for record in share]
+            taken = [claim_of(record, runner) for record in share]
             if self._lines.leave(pop):
                 pop.taken = taken
                 answers.add(pop, [popped(record) for record in share])

@@ -12,11 +12,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-from collections import deque
 from typing import TYPE_CHECKING, Any, cast
 
 from asyncpg import Pool
 
+from jobcore._durable.inbox import Inbox
 from jobcore._durable.requests import Answers, Pop, Request
 from jobcore._durable.storage import COUNTERS
 from jobcore.errors import StorageClosed
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from jobcore.postgres.statements import Statements
     from jobcore.storage import Clock
 
+_MOST_REQUESTS = 1_000
 _MOST_ROWS = 1_000
 """Rows that a group of requests has at the most."""
 
@@ -58,8 +59,8 @@ class Engine:
         self._tables = Tables(statements, clock)
         self._loop = loop
         self._owns_loop = loop is None
-        self._inbox: deque[Request | None] = deque()
-        self._called = False
+        self._inbox = Inbox(self._wake)
+        self._abandoned = False
         self._lock = threading.Lock()  # over the start and the end
         self._stopped = False
         # Of the loop alone, from here on.
@@ -83,12 +84,11 @@ class Engine:
 
     def submit(self, request: Request) -> None:
         """Carry this out, and answer it."""
-        self._inbox.append(request)
-        loop = self._loop or self._start()
-        if self._stopped or loop is None:  # a moment ago, maybe after the inbox was looked at for the last time
+        self._inbox.put(request)
+        if self._loop is None:
+            self._start()
+        if self._stopped:  # a moment ago, maybe after the inbox was looked at for the last time
             self._refuse_rest()
-        elif not self._called:
-            self._call(loop)
 
     def close(self) -> asyncio.Future[None] | None:
         """Finish what was submitted, end every pop that waits, and stop; None when it has."""
@@ -97,49 +97,48 @@ class Engine:
                 self._stopped = True
                 return None
             request = Request("close")
-            self._inbox.append(request)
-            self._call(self._loop)
+            self._inbox.put(request)
             return request.future
 
     def abandon(self) -> None:
         """As `close`, and nobody waits for it; called by the garbage collector, wherever it runs, so without a lock."""
-        self._inbox.append(None)
+        self._abandoned = True
+        self._wake()
+
+    def _wake(self) -> None:
         if self._loop is not None:
-            self._call(self._loop)
+            with contextlib.suppress(RuntimeError):  # the loop is closed
+                self._loop.call_soon_threadsafe(self._receive)
 
-    def _call(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._called = True
-        with contextlib.suppress(RuntimeError):  # the loop is closed
-            loop.call_soon_threadsafe(self._receive)
-
-    def _start(self) -> asyncio.AbstractEventLoop | None:
+    def _start(self) -> None:
         with self._lock:
             if self._loop is None and not self._stopped:
                 self._loop = asyncio.new_event_loop()
                 threading.Thread(target=_run, args=(self._loop,), name="jobcore-postgres", daemon=True).start()
-            return self._loop
 
     # On the loop.
 
     def _receive(self) -> None:
-        self._called = False
-        while self._inbox:
-            request = self._inbox.popleft()
-            if request is None:
-                self._begin_to_close()
-            elif isinstance(request, Pop):
-                if self._listener is not None:
-                    self._listener.start()
-                self._claims.join(request)
-            elif request.verb in self._batches:
-                self._batches[request.verb].add(request)
-            elif request.verb == "undo":
-                self._claims.withdraw(request.args[0], request)
-            elif request.verb == "close":
-                self._closers.append(request)
-                self._begin_to_close()
-            else:
-                self._spawn(self._alone(request))
+        while requests := self._inbox.take(_MOST_REQUESTS):
+            for request in requests:
+                self._begin(request)
+        if self._abandoned:
+            self._begin_to_close()
+
+    def _begin(self, request: Request) -> None:
+        if isinstance(request, Pop):
+            if self._listener is not None:
+                self._listener.start()
+            self._claims.join(request)
+        elif request.verb in self._batches:
+            self._batches[request.verb].add(request)
+        elif request.verb == "undo":
+            self._claims.withdraw(request.args[0], request)
+        elif request.verb == "close":
+            self._closers.append(request)
+            self._begin_to_close()
+        else:
+            self._spawn(self._alone(request))
 
     def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(coroutine)
@@ -275,13 +274,9 @@ class Engine:
 
     def _refuse_rest(self) -> None:
         answers = Answers()
-        while self._inbox:
-            with contextlib.suppress(IndexError):
-                request = self._inbox.popleft()
-                if request is not None and request.verb == "close":
-                    answers.add(request)
-                elif request is not None:
-                    answers.add(request, error=StorageClosed())
+        while requests := self._inbox.take(_MOST_REQUESTS):
+            for request in requests:
+                answers.add(request, error=None if request.verb == "close" else StorageClosed())
         answers.deliver()
 
 

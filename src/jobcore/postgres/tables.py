@@ -86,7 +86,7 @@ class Tables:
     async def claim(
         self, connection: AnyConnection, queue: str, runners: Sequence[UUID], *, in_order: bool
     ) -> list[Record]:
-        """Lease the first jobs that can be popped to these runners, one each; `popped` and `undoing` read the rows.
+        """Lease the first jobs that can be popped to these runners, one each; `popped` and `claim_of` read the rows.
 
         With `in_order`, none while there are jobs whose rest is over, which could be earlier ones.
         """
@@ -104,7 +104,7 @@ class Tables:
         return rest, ready
 
     async def undo(self, connection: AnyConnection, taken: Sequence[Row]) -> News:
-        """Put claims back as if they had never been, by what `undoing` said of them."""
+        """Put claims back as if they had never been, by what `claim_of` said of them."""
         news = News()
         undone = await connection.fetch(self.statements.undo, *zip(*sorted(taken), strict=True))
         news.counts["popped"] = -len(undone)
@@ -247,7 +247,7 @@ def popped(record: Record) -> JobInfo:
     return _job(record)
 
 
-def undoing(record: Record, runner: UUID) -> Row:
+def claim_of(record: Record, runner: UUID) -> Row:
     """What `Tables.undo` needs to take a claim back."""
     return record[0], runner, record["deliveries"], record["before"]
 
