@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from jobcore.errors import LeaseLost, StorageClosed
 from jobcore.jobs import Completion
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from jobcore.storage import Storage
     from jobcore.worker._execution import Execution
 
+    Finished: TypeAlias = tuple[Execution, ReturnJobInfo, BaseException | None]
+    """A job that was carried out, how it goes back, and the exception of a failure."""
+
 _logger = logging.getLogger("jobcore.worker")
 
 MOST_PENDING = 1000
@@ -29,14 +32,13 @@ MOST_PENDING = 1000
 
 
 class Completer:
-    """Completes in the background. `done` is told of each job what became of it."""
+    """Completes in the background. `done` is told what became of the jobs, as many at once as went back at once."""
 
-    def __init__(
-        self, storage: Storage, done: Callable[[Execution, ReturnJobInfo, BaseException | None, Completion], None]
-    ) -> None:
+    def __init__(self, storage: Storage, done: Callable[[list[Finished], list[Completion]], None]) -> None:
         self._storage = storage
+        self._batches = storage if isinstance(storage, BatchStorage) else None
         self._done = done
-        self._pending: list[tuple[Execution, ReturnJobInfo, BaseException | None]] = []
+        self._pending: list[Finished] = []
         self._under_way = 0
         self._news = asyncio.Event()
         self._room = asyncio.Event()
@@ -83,8 +85,7 @@ class Completer:
             self._under_way = len(batch)
             completions = await self._complete([returned for _, returned, _ in batch])
             self._under_way = 0
-            for (execution, returned, exception), completion in zip(batch, completions, strict=True):
-                self._done(execution, returned, exception, completion)
+            self._done(batch, completions)
             if not self._pending:
                 self._idle.set()
 
@@ -92,8 +93,8 @@ class Completer:
         pauses = Pauses()
         while True:
             try:
-                if isinstance(self._storage, BatchStorage):
-                    return await self._storage.complete_many(batch)
+                if self._batches is not None:
+                    return await self._batches.complete_many(batch)
                 return [await self._complete_one(returned) for returned in batch]
             except StorageClosed:
                 _logger.warning("the storage was closed before %d jobs were completed", len(batch))

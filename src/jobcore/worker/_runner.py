@@ -68,6 +68,7 @@ class QueueRunner:
         self._queue = queue
         self._concurrency = concurrency
         self._storage = storage
+        self._batches = storage if isinstance(storage, BatchStorage) else None
         self._runner_id = runner_id
         self._carry_out = functions.carry_out
         self._keeper = keeper
@@ -210,12 +211,11 @@ class QueueRunner:
 
     async def _pop(self) -> list[JobInfo]:
         pauses = Pauses()
-        storage = self._storage
         while not self._stopping:
             try:
-                if isinstance(storage, BatchStorage):
-                    return await storage.pop_many(self._queue, self._runner_id, self.room)
-                return [await storage.pop(self._queue, self._runner_id)]
+                if self._batches is not None:
+                    return await self._batches.pop_many(self._queue, self._runner_id, self.room)
+                return [await self._storage.pop(self._queue, self._runner_id)]
             except StorageClosed as error:
                 self._fail(error)
                 break

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
     from jobcore.app import App
     from jobcore.jobs import JobInfo, ReturnJobInfo
+    from jobcore.worker._completing import Finished
     from jobcore.worker._execution import Execution
 
 _logger = logging.getLogger("jobcore.worker")
@@ -181,25 +182,29 @@ class Worker:
             self._failure = error
         self._stop.set()
 
-    def _completed(
-        self, execution: Execution, returned: ReturnJobInfo, exception: BaseException | None, completion: Completion
-    ) -> None:
-        """What the completer tells of each job that it handed back."""
-        self._keeper.release(execution)
-        job, result = execution.job, returned.result
-        if completion is Completion.LEASE_LOST:
-            _logger.warning("job %s %s was lost to another delivery; its result is discarded", job.name, job.id)
-            self._emitter.emit("lease_lost", job)
-        elif result is JobResult.SUCCESS:
-            if _logger.isEnabledFor(logging.INFO):
-                seconds = time.monotonic() - execution.started
-                _logger.info("job %s %s succeeded in %.3f s", job.name, job.id, seconds)
-            if self._emitter.handlers:
-                self._emitter.emit("succeeded", job)
-        elif result is JobResult.FAILURE or result is JobResult.DEAD:
-            self._report(job, returned, exception, completion)
+    def _completed(self, batch: list[Finished], completions: list[Completion]) -> None:
+        """What the completer tells of the jobs that it handed back."""
+        tells_of_success = bool(self._emitter.handlers) or _logger.isEnabledFor(logging.INFO)
+        for (execution, returned, exception), completion in zip(batch, completions, strict=True):
+            self._keeper.release(execution)
+            if completion is Completion.LEASE_LOST:
+                job = execution.job
+                _logger.warning("job %s %s was lost to another delivery; its result is discarded", job.name, job.id)
+                self._emitter.emit("lease_lost", job)
+            elif returned.result is JobResult.SUCCESS:
+                if tells_of_success:
+                    self._report_success(execution)
+            elif returned.result is JobResult.FAILURE or returned.result is JobResult.DEAD:
+                self._report_failure(execution.job, returned, exception, completion)
 
-    def _report(
+    def _report_success(self, execution: Execution) -> None:
+        job = execution.job
+        if _logger.isEnabledFor(logging.INFO):
+            _logger.info("job %s %s succeeded in %.3f s", job.name, job.id, time.monotonic() - execution.started)
+        if self._emitter.handlers:
+            self._emitter.emit("succeeded", job)
+
+    def _report_failure(
         self, job: JobInfo, returned: ReturnJobInfo, exception: BaseException | None, completion: Completion
     ) -> None:
         if completion is Completion.PUT_BACK:
