@@ -1,4 +1,8 @@
-"""The tests run on the oldest and on the newest PostgreSQL found; `POSTGRES=18` or `POSTGRES=newest` asks for one."""
+"""The tests run on the oldest and on the newest PostgreSQL found; `POSTGRES=18` or `POSTGRES=newest` asks for one.
+
+Those that are slow, and about the way to the server rather than the server, run on the newest alone unless one is asked
+for (`ONCE`).
+"""
 
 from __future__ import annotations
 
@@ -15,6 +19,19 @@ if TYPE_CHECKING:
 ASKED = os.environ.get("POSTGRES")
 FOUND = [one for one in installations() if ASKED in {None, "newest", str(one.major)}]
 CHOSEN: list[Installation | None] = [*sorted({*(FOUND[:1] if ASKED != "newest" else ()), *FOUND[-1:]})] or [None]
+
+
+ONCE = {"test_faults_under_load", "test_lost_answers"}
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    def repeats(item: pytest.Item) -> bool:
+        parameters = getattr(item, "callspec", None)
+        return item.path.stem in ONCE and parameters is not None and parameters.params.get("installation") != CHOSEN[-1]
+
+    if again := [item for item in items if repeats(item)]:
+        config.hook.pytest_deselected(items=again)
+        items[:] = [item for item in items if item not in again]
 
 
 @pytest.fixture(scope="session", params=CHOSEN, ids=lambda one: f"postgres {one.major}" if one else "no postgres")
