@@ -1,0 +1,1 @@
+"""Storages for other libraries, one module for each; whoever imports one must have its library installed."""
