@@ -1,1 +1,1 @@
-"""Storages for other libraries, one module for each; whoever imports one must have its library installed."""
+"""What puts jobcore under other libraries: a module for each, named after it, which needs that library."""
