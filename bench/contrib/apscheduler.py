@@ -35,8 +35,8 @@ BEGIN = datetime(2026, 11, 1, tzinfo=ZoneInfo("Europe/Berlin"))
 CHANCE = random.Random(1)
 
 CHANGES = ("add", "update, to another time", "remove", "all three in turn")
-NOTE = f"""Before is `MemoryJobStore`. A figure is the time of one call, of which a round makes {OPS}. What the scheduler
-offers does more than what it asks of its store."""
+NOTE = f"""Before is `MemoryJobStore`. A figure is the time of one call, of which a round makes {OPS}. What the
+scheduler offers does more than what it asks of its store."""
 
 
 def some_time() -> datetime:
