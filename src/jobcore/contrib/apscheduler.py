@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import threading
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from jobcore._ids import uuid7
 from jobcore.errors import NotInstalled
@@ -41,14 +41,6 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _NEVER = 2**63 - 1
 _QUEUE = "default"
-
-
-class _Job(Protocol):
-    """What a job store sees of an `apscheduler.job.Job`."""
-
-    id: str
-    next_run_time: datetime | None
-
 
 _Entry: TypeAlias = tuple[int, str, Any, "UUID"]
 """When it is due and its id, in the order that APScheduler wants; the job; its id in the index."""
@@ -88,7 +80,7 @@ class JobcoreJobStore(BaseJobStore):
         """All jobs by (next run time, id), paused ones last."""
         return self._ordered(_NEVER)
 
-    def add_job(self, job: _Job) -> None:
+    def add_job(self, job: Any) -> None:
         """Add a job; raises `ConflictingIdError` if there is one of its id."""
         job_id, due, key = job.id, _due(job.next_run_time), uuid7()
         entry = (due, job_id, job, key)
@@ -98,7 +90,7 @@ class JobcoreJobStore(BaseJobStore):
             self._index.insert(key, entry, due=due)
             self._entries[job_id] = entry
 
-    def update_job(self, job: _Job) -> None:
+    def update_job(self, job: Any) -> None:
         """Put this job in the place of the one of its id; raises `JobLookupError` if there is none."""
         job_id, due = job.id, _due(job.next_run_time)
         with self._lock:

@@ -122,6 +122,15 @@ def test_moments_a_microsecond_apart_keep_their_order_at_the_end_of_the_calendar
     assert ["c", "b"] == [job.id for job in store.get_due_jobs(last)]
 
 
+def test_a_moment_without_a_time_zone_is_refused_and_nothing_changes() -> None:
+    store = JobcoreJobStore()
+    store.add_job(Job("a", NOW))
+    for call in (store.add_job, store.update_job):
+        with pytest.raises(TypeError):
+            call(Job("a", NOW.replace(tzinfo=None)))
+    assert [NOW] == [job.next_run_time for job in store.get_all_jobs()]
+
+
 def test_a_scheduler_runs_its_jobs_from_the_store_and_moves_them_on() -> None:
     store = JobcoreJobStore()
     scheduler = BackgroundScheduler(jobstores={"default": store}, timezone=UTC)
