@@ -19,7 +19,7 @@ const Time* JobIndex::next_due(std::string_view queue_name) const noexcept {
     return next;
 }
 
-std::vector<Popped> JobIndex::waiting(std::string_view queue_name, std::size_t limit) const {
+std::vector<Popped> JobIndex::waiting(std::string_view queue_name, std::size_t limit, Time wall) const {
     std::vector<Popped> jobs;
     const Queue* queue = find_queue(queue_name);
     if (queue == nullptr) {
@@ -29,6 +29,9 @@ std::vector<Popped> JobIndex::waiting(std::string_view queue_name, std::size_t l
         for (const auto& [key, job] : bucket->second.waiting) {
             if (jobs.size() == limit) {
                 return jobs;
+            }
+            if (key.time > wall) {
+                break;
             }
             jobs.push_back({job.id, job.handle, job.due, job.delivery_count, job.lost_count});
         }

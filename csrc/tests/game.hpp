@@ -213,8 +213,9 @@ private:
 
     void look(std::uint64_t queue) {
         const std::size_t limit = choices_.below(8);
-        const std::vector<Record> expected = model_.waiting(queue);
-        const std::vector<Popped> found = index_.waiting(names_[queue], limit);
+        const Time wall = choices_.below(2) == 0 ? latest : wall_;
+        const std::vector<Record> expected = model_.waiting(queue, wall);
+        const std::vector<Popped> found = index_.waiting(names_[queue], limit, wall);
         CHECK(found.size() == std::min(limit, expected.size()));
         CHECK(std::equal(found.begin(), found.end(), expected.begin(), same));
     }
@@ -277,8 +278,8 @@ private:
             CHECK(gauge->jobs == static_cast<std::size_t>(jobs) && gauge->running == running(&queue));
             gauges.erase(gauge);
         }
-        const std::vector<Record> expected = model_.waiting(queue);
-        const std::vector<Popped> found = index_.waiting(name, std::numeric_limits<std::size_t>::max());
+        const std::vector<Record> expected = model_.waiting(queue, latest);
+        const std::vector<Popped> found = index_.waiting(name, std::numeric_limits<std::size_t>::max(), latest);
         CHECK(std::equal(found.begin(), found.end(), expected.begin(), expected.end(), same));
         const Time* next = index_.next_due(name);
         CHECK((next == nullptr) == expected.empty());

@@ -200,10 +200,10 @@ public:
         return any ? next : JobIndex::nothing_to_wait_for;
     }
 
-    [[nodiscard]] std::vector<Record> waiting(std::uint64_t queue) const {
+    [[nodiscard]] std::vector<Record> waiting(std::uint64_t queue, Time wall) const {
         std::vector<Record> found;
         for (const Record& record : records) {
-            if (record.queue == queue && !record.leased) {
+            if (record.queue == queue && !record.leased && record.due <= wall) {
                 found.push_back(record);
             }
         }

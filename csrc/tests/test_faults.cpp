@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <new>
 #include <string>
 #include <vector>
@@ -57,7 +58,7 @@ std::string dump(const JobIndex& index) {
     for (const QueueGauge& gauge : gauges) {
         text += gauge.name;
         say(gauge.jobs, gauge.running);
-        for (const Popped& job : index.waiting(gauge.name, allocations::never)) {
+        for (const Popped& job : index.waiting(gauge.name, allocations::never, std::numeric_limits<Time>::max())) {
             say(job.id.high);
         }
         say(*index.next_due(gauge.name));
@@ -213,7 +214,9 @@ void test_lists() {
         }
     };
     const std::string name = queue_name(1);
-    const auto wait = [&](JobIndex& index) { CHECK(index.waiting(name, 100).size() == 4); };
+    const auto wait = [&](JobIndex& index) {
+        CHECK(index.waiting(name, 100, std::numeric_limits<Time>::max()).size() == 4);
+    };
     const auto list = [](JobIndex& index) { CHECK(index.queues().size() == 5); };
     CHECK(try_every_failure(some, wait) > 0);
     CHECK(try_every_failure(some, list) > 0);

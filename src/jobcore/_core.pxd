@@ -82,7 +82,7 @@ cdef extern from "jobcore/job_index.hpp" namespace "jobcore":
         Verdict judge(const Id& id, const Fence& fence) noexcept
         int64_t until_next(string_view queue, int64_t wall, int64_t monotonic) noexcept
         const int64_t* next_due(string_view queue) noexcept
-        vector[Popped] waiting(string_view queue, size_t limit) except +
+        vector[Popped] waiting(string_view queue, size_t limit, int64_t wall) except +
         vector[QueueGauge] queues() except +
         void visit_handles(void (*visit)(void*) noexcept) noexcept
         size_t size() noexcept

@@ -22,7 +22,7 @@ if not DOCS.exists():
 
 PAGES = [path for path in (ROOT / "README.md", *sorted(DOCS.rglob("*.md"))) if blocks_of(path.read_text("utf-8"))]
 
-FRAMEWORKS = {"web": "fastapi", "django": "django"}
+FRAMEWORKS = {"web": "fastapi", "django": "django", "apscheduler": "apscheduler.jobstores"}
 
 # What a page leaves to its reader.
 BEFORE = {"README.md": "from jobcore import MemoryStorage as MyStorage"}
@@ -43,7 +43,7 @@ def read(page: Path, folder: Path, **environment: str) -> subprocess.CompletedPr
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_page(page: Path, tmp_path: Path, server: Server | None) -> None:
     if page.stem in FRAMEWORKS:
-        pytest.importorskip(FRAMEWORKS[page.stem])  # in the group `docs`
+        pytest.importorskip(FRAMEWORKS[page.stem])  # in the groups `docs` and `contrib`
     database = {} if server is None else {"POSTGRES_URL": server.create_database()}
     run = read(page, tmp_path, **database)
     assert 0 == run.returncode, run.stdout + run.stderr

@@ -54,7 +54,7 @@ ARGUMENTS = {
     "put_back": ["job_id", "handle", "due", "runner_id", "delivery"],
     "rekey": ["job_id", "priority", "due"],
     "get": ["job_id"],
-    "walk": ["queue", "limit"],
+    "walk": ["queue", "limit", "wall"],
     "next_due": ["queue"],
     "until_next": ["queue", "wall", "monotonic"],
     "__contains__": ["job_id"],
@@ -153,9 +153,9 @@ class IndexMachine(RuleBasedStateMachine):
         self.both("until_next", queue, self.wall, self.monotonic)
         self.both("rekey", job_id, 0, 0)
 
-    @rule(queue=QUEUES, limit=LIMITS)
-    def walk(self, queue: str, limit: int | None) -> None:
-        self.both("walk", queue, limit)
+    @rule(queue=QUEUES, limit=LIMITS, due=st.booleans())
+    def walk(self, queue: str, limit: int | None, due: bool) -> None:  # noqa: FBT001
+        self.both("walk", queue, limit, self.wall if due else None)
 
     @rule(outcome=st.sampled_from(["completed", "failed", "dead", "returned", "missing", "popped"]))
     def count(self, outcome: str) -> None:

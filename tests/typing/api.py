@@ -177,7 +177,7 @@ def errors(error: JobcoreError) -> None:
 def below(index: JobIndex, handle: object) -> None:
     assert_type(index.insert(RUNNER, handle, queue="queue", priority=1, due=0, lease=1), bool)
     assert_type(index.pop("queue", RUNNER, 0, 0), tuple[UUID, Any, int, int, int] | None)
-    assert_type(index.walk("queue", 3), list[tuple[UUID, Any, int, int, int]])
+    assert_type(index.walk("queue", 3, wall=0), list[tuple[UUID, Any, int, int, int]])
     assert_type(index.queues(), dict[str, tuple[int, int]])
     assert_type(index.running, int)
     assert_type(RUNNER in index, bool)

@@ -135,8 +135,9 @@ public:
     /// in the number of priorities that are ready.
     [[nodiscard]] const Time* next_due(std::string_view queue) const noexcept;
 
-    /// The first `limit` waiting jobs of a queue in their order, higher priorities first.
-    [[nodiscard]] std::vector<Popped> waiting(std::string_view queue, std::size_t limit) const;
+    /// The first `limit` of the waiting jobs of a queue that are due at `wall`, in their order, higher priorities
+    /// first. Linear in their number and in that of the priorities, whatever waits besides.
+    [[nodiscard]] std::vector<Popped> waiting(std::string_view queue, std::size_t limit, Time wall) const;
 
     /// The queues that hold jobs.
     [[nodiscard]] std::vector<QueueGauge> queues() const;

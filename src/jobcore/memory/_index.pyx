@@ -209,18 +209,24 @@ cdef class JobIndex:
         finally:
             Py_DECREF(<object>found.handle)
 
-    def walk(self, queue, limit=None):
-        """The waiting jobs of a queue in their order (higher priorities first, due or not), as `pop` returns them."""
+    def walk(self, queue, limit=None, wall=None):
+        """The waiting jobs of a queue in their order, higher priorities first, as `pop` returns them.
+
+        At most `limit`, and only those that are due at `wall`; without these, all.
+        """
         cdef vector[Popped] jobs
         cdef Popped job
         cdef string_view name
         cdef size_t most = <size_t>-1
+        cdef int64_t now = LATEST
         queue = check_queue(queue)
         name = queue_view(queue)
         if limit is not None:
             most = <size_t>check_int("limit", limit, 0, 2**62)
+        if wall is not None:
+            now = check_time("wall", wall)
         with cython.critical_section(self):
-            jobs = self.core.get().waiting(name, most)
+            jobs = self.core.get().waiting(name, most, now)
             for job in jobs:
                 Py_INCREF(<object>job.handle)
         try:

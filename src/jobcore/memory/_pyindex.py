@@ -186,13 +186,17 @@ class JobIndex:
             job = self._jobs.get(job_id)
             return None if job is None else job.facts
 
-    def walk(self, queue: str, limit: int | None = None) -> list[Facts]:
-        """The waiting jobs of a queue in their order (higher priorities first, due or not), as `pop` returns them."""
+    def walk(self, queue: str, limit: int | None = None, wall: int | None = None) -> list[Facts]:
+        """The waiting jobs of a queue in their order, higher priorities first, as `pop` returns them.
+
+        At most `limit`, and only those that are due at `wall`; without these, all.
+        """
         queue = check_queue(queue)
         if limit is not None:
             limit = check_int("limit", limit, 0, 2**62)
+        now = LATEST if wall is None else _time("wall", wall)
         with self._lock:
-            return [job.facts for job in self._waiting(queue)[:limit]]
+            return [job.facts for job in self._waiting(queue) if job.due <= now][:limit]
 
     def next_due(self, queue: str) -> int | None:
         """When the first of the waiting jobs comes due, whatever its priority; None if none waits."""
