@@ -1,1 +1,1 @@
-"""jobcore under the queues that people already use: an adapter a module, each for a library that it does not install."""
+"""jobcore under the queues that people already use: adapters, each for a library of others."""

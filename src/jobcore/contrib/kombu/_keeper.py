@@ -1,7 +1,7 @@
 """`Keeper`: the thread that writes down acknowledgements, and keeps leases alive while messages are worked on.
 
-Nobody waits for an acknowledgement, and each would cost a sync of its own: so they are gathered, and the thread writes
-those that are there in one transaction, at once. While it syncs, the next ones gather.
+Nobody waits for an acknowledgement, and each would cost a sync of its own: so they gather for `GATHER` seconds, and the
+thread writes those that are there in one transaction, unless another one has carried them meanwhile.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from jobcore.errors import StorageUnavailable
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+GATHER = 0.005
+
 _logger = logging.getLogger("jobcore")
 
 
@@ -27,7 +29,7 @@ class Keeper:
         self._flush = flush
         self._beat = beat
         self._bell = threading.Event()
-        self._stopped = False
+        self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="jobcore kombu", daemon=True)
         self._thread.start()
 
@@ -37,14 +39,15 @@ class Keeper:
 
     def stop(self) -> None:
         """End the thread, after what it is doing."""
-        self._stopped = True
+        self._stopping.set()
         self._bell.set()
         self._thread.join()
 
     def _run(self) -> None:
         beat_at = time.monotonic() + self._interval
-        while not self._stopped:
-            self._bell.wait(max(0, beat_at - time.monotonic()))
+        while not self._stopping.is_set():
+            if self._bell.wait(max(0, beat_at - time.monotonic())):
+                self._stopping.wait(GATHER)
             self._bell.clear()
             try:
                 self._flush()

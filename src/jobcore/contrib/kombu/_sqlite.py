@@ -1,9 +1,8 @@
-"""`SqliteBroker`: messages in a file of jobcore's, for the processes of one machine. A message is a job, its arguments
-are the message.
+"""`SqliteBroker`: messages in a file of jobcore's, for the processes of one machine.
 
-kombu calls and waits for the answer, so this is no `SqliteStorage`, whose writer serves event loops: the thread that
-calls carries out the statements of that storage itself, under one lock, on one connection to the file. The file is the
-same, and what is in it can be looked at, counted and copied by all that knows jobcore.
+A message is a job of the queue, and its arguments are the message. kombu calls and waits for the answer, so this is no
+`SqliteStorage`, whose writer serves event loops: the thread that calls carries out the statements of that storage
+itself, under one lock, on one connection. The file is the same, and can be looked at by all that knows jobcore.
 
 A message that was got is leased to this process, and the keeper's thread renews the lease while it is held. When the
 process dies the lease runs out, after five heartbeats, and the message comes back, in its old place: at least once.
@@ -27,7 +26,7 @@ from typing import TYPE_CHECKING, TypeVar
 from uuid import uuid4
 
 from kombu.transport.virtual import BrokerState
-from kombu.utils.json import dumps, loads
+from kombu.utils import json
 
 from jobcore._ids import uuid7
 from jobcore.contrib.kombu._broker import LONGEST_WAIT, Bell, Binding, Delivery, ForkAware, Payload
@@ -37,16 +36,21 @@ from jobcore.errors import StorageUnavailable
 from jobcore.sqlite.database import Database, is_busy, patiently
 from jobcore.sqlite.schema import BACKOFF
 from jobcore.sqlite.tables import DELIVERIES, ID, Tables
-from jobcore.sqlite.writer import WATCH
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterable, Sequence
 
     from jobcore.storage import Clock
 
 T = TypeVar("T")
 Held = tuple[bytes, bytes, int]
 """Message, runner and number of the delivery."""
+
+WATCH = 0.025
+"""Seconds between two looks for what other processes have written, while a consumer waits."""
+
+_dumps: Callable[[Payload], str] = json.dumps  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
+_loads: Callable[[bytes], Payload] = json.loads  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
 
 NAME = "kombu.message"
 NO_LIMIT = -1
@@ -150,7 +154,7 @@ class SqliteBroker(ForkAware):
     def put(self, queues: Iterable[str], payload: Payload, priority: int) -> None:
         """Put a message into all of these queues, or into none: it is durable when this returns."""
         now = self._now()
-        args = dumps(payload).encode()
+        args = _dumps(payload).encode()
         policy = (NO_LIMIT, BACKOFF, self._heartbeat)
         rows = [(uuid7().bytes, now, NAME, args, queue, priority, *policy) for queue in queues]
         with self._transaction() as (tables, _):
@@ -177,7 +181,7 @@ class SqliteBroker(ForkAware):
         for row in rows:
             tag = f"{row[ID].hex()}.{row[DELIVERIES]}"
             self._held[tag] = row[ID], self._runner, row[DELIVERIES]
-            deliveries.append(Delivery(tag, loads(row[ARGS]), row[DELIVERIES] > 1))
+            deliveries.append(Delivery(tag, _loads(row[ARGS]), row[DELIVERIES] > 1))
         return deliveries
 
     def ack(self, tag: str) -> None:
@@ -223,11 +227,11 @@ class SqliteBroker(ForkAware):
 
     def wait(self, mark: object, timeout: float | None) -> None:
         """Wait for a change; those of other processes are looked for every `WATCH` seconds."""
-        assert isinstance(mark, tuple)  # noqa: S101
         end = time.monotonic() + (LONGEST_WAIT if timeout is None else min(timeout, LONGEST_WAIT))
+        rings = self._bell.rings
         while self.mark() == mark:
             left = end - time.monotonic()
-            if left <= 0 or self._bell.wait(mark[0], min(left, WATCH)):
+            if left <= 0 or self._bell.wait(rings, min(left, WATCH)):
                 return
 
     def flush(self) -> None:
@@ -271,7 +275,7 @@ class SqliteBroker(ForkAware):
             return patiently(partial(look, tables))
 
     @contextmanager
-    def _transaction(self) -> Iterator[tuple[Tables, KombuTables]]:
+    def _transaction(self) -> Generator[tuple[Tables, KombuTables]]:
         with self._lock, self._told():
             opened = self._opened()
             self._database.check()
@@ -287,7 +291,7 @@ class SqliteBroker(ForkAware):
             del self._acked[: len(acked)]
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
+    def _told(self) -> Generator[None]:
         """Tell what SQLite says in our words; what is wrong with the connection may be right with a new one."""
         try:
             yield

@@ -1,7 +1,7 @@
 """The tables that kombu adds to those of jobcore: queues, and the bindings by which exchanges route to them.
 
-A queue with `lives` goes when nobody has used it until `ends`, with its messages and bindings: so the queues of a worker
-that was killed (for its remote control, for events) do not fill up for ever. Times are microseconds.
+A queue with `lives` goes when nobody has used it until `ends`, with its messages and bindings: so the queues of a
+worker that was killed (for its remote control, for events) do not fill up for ever. Times are microseconds.
 """
 
 from __future__ import annotations

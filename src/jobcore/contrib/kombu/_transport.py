@@ -9,6 +9,10 @@ As AMQP does, a channel fetches ahead as many messages as its prefetch limit all
 `drain_events`. A message that waits in the channel is held like any other.
 """
 
+# kombu's own annotations are few, and take the None of a base class for all there may be.
+# pyright: basic, reportArgumentType=false, reportAttributeAccessIssue=false, reportCallIssue=false
+# pyright: reportIncompatibleMethodOverride=false, reportOperatorIssue=false, reportOptionalMemberAccess=false
+
 from __future__ import annotations
 
 import os
@@ -37,7 +41,7 @@ FETCH = 32
 """At most so many messages are fetched ahead in one transaction."""
 
 
-class QoS(virtual.QoS):
+class Deliveries(virtual.QoS):
     """The deliveries of a channel that were not acknowledged yet."""
 
     channel: Channel
@@ -75,10 +79,10 @@ class QoS(virtual.QoS):
 class Channel(virtual.Channel):
     """A channel to a `Broker`."""
 
-    QoS = QoS
+    QoS = Deliveries
     supports_fanout = True
     connection: Transport
-    qos: QoS
+    qos: Deliveries
 
     def __init__(self, connection: Transport, **kwargs: Any) -> None:
         self.broker = connection.broker
@@ -113,7 +117,7 @@ class Channel(virtual.Channel):
         callback(_message(delivery), queue)
 
     def _room(self) -> int:
-        limit = self.qos.can_consume_max_estimate()
+        limit: int | None = self.qos.can_consume_max_estimate()
         if limit is None:
             return FETCH
         return min(FETCH, limit - sum(map(len, self._fetched.values())))
@@ -137,7 +141,12 @@ class Channel(virtual.Channel):
         return message
 
     def basic_consume(
-        self, queue: str, no_ack: bool, callback: Callable[..., Any], consumer_tag: str, **kwargs: Any  # noqa: FBT001
+        self,
+        queue: str,
+        no_ack: bool,  # noqa: FBT001
+        callback: Callable[..., Any],
+        consumer_tag: str,
+        **kwargs: Any,
     ) -> None:
         """Have the messages of this queue delivered; with `no_ack` each is removed as it is delivered."""
         super().basic_consume(queue, no_ack, callback, consumer_tag, **kwargs)
@@ -326,7 +335,9 @@ def _path(url: str) -> str:
     path = unquote(parts.path.removeprefix("/"))
     # The working directory may change, and the file is opened later, maybe more than once.
     if parts.netloc or not path or parts.fragment or parse_qsl(parts.query, keep_blank_values=True):
-        raise InvalidURL(url, "must be sqlite:///relative.db or sqlite:////absolute/path.db; options are the transport's")
+        raise InvalidURL(
+            url, "must be sqlite:///relative.db or sqlite:////absolute/path.db; options are the transport's"
+        )
     return os.path.abspath(path)  # noqa: PTH100
 
 
