@@ -78,8 +78,17 @@ crash-postgres: build $(VENV)/.group-test $(VENV)/.group-postgres ## the same fo
 	$(bin)/python -m pytest tests/postgres/test_killed_connections_lose_nothing.py
 
 .PHONY: pytest
-pytest: build $(VENV)/.group-test $(VENV)/.group-demo $(VENV)/.group-postgres
+pytest: build $(VENV)/.group-test $(VENV)/.group-contrib $(VENV)/.group-demo $(VENV)/.group-postgres
 	$(bin)/python -m pytest $(PYTEST_ARGS)
+
+.PHONY: test-peers
+test-peers: ## the tests of other libraries on their own storage and on ours; PEER=name for one
+	$(MAKE) --no-print-directory run-peer-suites VENV=.venv-contrib
+
+.PHONY: run-peer-suites
+run-peer-suites: export JOBCORE_IMPLEMENTATION = cpp
+run-peer-suites: build $(VENV)/.group-test $(VENV)/.group-contrib
+	$(bin)/python -m tests.peers.run $(PEER)
 
 .PHONY: sanitize
 sanitize: $(VENV)/.group-build ## C++ tests under ASan, UBSan and TSan; all tests under ASan and UBSan
@@ -182,7 +191,7 @@ docs: ## the documentation, into build/docs, without warnings; and every block o
 	$(MAKE) --no-print-directory html VENV=$(VENV)-pure INSTALL='-Cwheel.cmake=false .'
 
 .PHONY: html
-html: build $(VENV)/.group-docs $(VENV)/.group-postgres
+html: build $(VENV)/.group-docs $(VENV)/.group-contrib $(VENV)/.group-postgres
 	$(bin)/sphinx-build -n -W --keep-going -d build/doctrees docs build/docs
 	$(bin)/python -m pytest tests/docs
 
@@ -202,6 +211,17 @@ bench-peers: build $(VENV)/.group-bench $(VENV)/.group-peers-servers ## time the
 	$(MAKE) --no-print-directory .venv-peers-arq/.group-peers-arq VENV=.venv-peers-arq
 	$(if $(PYTHON_312),$(MAKE) --no-print-directory .venv-peers-oban/.group-peers-oban VENV=.venv-peers-oban PYTHON='$(PYTHON_312)')
 	$(bin)/python -m bench.peers.run $(if $(PEER),--peer $(PEER)) $(if $(QUICK),--quick) $(if $(FRESH),--fresh)
+
+.PHONY: bench-contrib
+bench-contrib: ## time other libraries on their own storage and on ours, into bench/results/contrib; PEER=name for one
+	$(MAKE) --no-print-directory run-contrib-benchmarks VENV=.venv-contrib
+
+comparisons = $(filter-out comparing,$(basename $(notdir $(wildcard bench/contrib/*.py))))
+
+.PHONY: run-contrib-benchmarks
+run-contrib-benchmarks: export JOBCORE_IMPLEMENTATION = cpp
+run-contrib-benchmarks: build $(VENV)/.group-contrib
+	set -e; for peer in $(or $(PEER),$(comparisons)); do $(bin)/python -m bench.contrib.$$peer; done
 
 .PHONY: bench-smoke
 bench-smoke: export BENCH_SMOKE = 1

@@ -20,6 +20,10 @@ except ModuleNotFoundError as error:
     if error.name.split(".")[0] == "jobcore":
         raise
     sys.exit("missing " + error.name)
+except ImportError as error:
+    if type(error).__name__ != "NotInstalled":
+        raise
+    sys.exit("missing " + error.what)
 """
 
 

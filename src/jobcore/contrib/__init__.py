@@ -1,1 +1,1 @@
-"""jobcore under the queues that people already use: adapters, each for a library of others."""
+"""What puts jobcore under other libraries: a module for each, named after it, which needs that library."""

@@ -16,10 +16,10 @@ one of these is true:
 
 Whatever makes (a) false makes (b) true: a push, a put-back or an undone claim of this connection touches its queue
 (`Tables.changed`), in the cycle that serves the lines; `next_at` is what the sleep of the thread ends at; another
-connection's commit is seen by `data_version`, which is noted before the look and compared every `WATCH` seconds while
-a line is there. A cycle that failed leaves its lines touched, or has ended their pops with an error. Removals,
-heartbeats and claims only put off what `next_at` says, and a look that comes early notes the new time; a line in which
-pops remain after others were served is looked at again, since their leases end some time.
+connection's commit is seen by `data_version`, which is noted before the look and compared again and again while a line
+is there (`watching` says when). A cycle that failed leaves its lines touched, or has ended their pops with an error.
+Removals, heartbeats and claims only put off what `next_at` says, and a look that comes early notes the new time; a line
+in which pops remain after others were served is looked at again, since their leases end some time.
 
 A clock that is not the module `time` cannot be slept by: then the thread looks at it every `GLANCE` seconds.
 """
@@ -42,16 +42,18 @@ from jobcore._durable.storage import COUNTERS
 from jobcore.errors import JobcoreError, StorageClosed, StorageUnavailable
 from jobcore.sqlite.database import Database, concerns_one, is_busy, patiently
 from jobcore.sqlite.tables import TOGETHER, Tables
+from jobcore.sqlite.watching import Watch
 
 if TYPE_CHECKING:
     import asyncio
 
     from jobcore.storage import Clock
 
-WATCH: float = 0.025
 GLANCE = 0.005
 LULL = 0.1
 """Seconds without a request after which the thread has time for the house."""
+LONGEST_REST = 10.0
+"""Seconds by which a jump of the clock delays what comes due, at most."""
 
 _MOST_REQUESTS = 1_000
 _VACUUM_EVERY = 256
@@ -64,9 +66,8 @@ class Writer:
         self.counters: dict[str, int] = dict.fromkeys(COUNTERS, 0)
         self._database = database
         self._clock = clock
-        self._inbox = Inbox(self._ring)
-        self._bell = threading.Lock()  # held but for the moment between a ring and its notice
-        self._bell.acquire()
+        self._watch = Watch()
+        self._inbox = Inbox(self._watch.ring)
         self._lock = threading.Lock()  # over the start and the end of the thread
         self._thread: threading.Thread | None = None
         self._abandoned = False
@@ -104,11 +105,7 @@ class Writer:
     def abandon(self) -> None:
         """As `close`, and nobody waits for it; called by the garbage collector, wherever it runs, so without a lock."""
         self._abandoned = True
-        self._ring()
-
-    def _ring(self) -> None:
-        with suppress(RuntimeError):  # it rings already
-            self._bell.release()
+        self._watch.ring()
 
     def _start(self) -> None:
         with self._lock:
@@ -131,6 +128,7 @@ class Writer:
             while self._database.vacuum():
                 continue
             self._database.close()
+            self._watch.deafen()
             with self._lock:
                 self._stopped = True
                 for request in self._take(0):
@@ -141,25 +139,23 @@ class Writer:
 
     def _rest(self) -> float | None:
         """How long the thread may sleep if no request comes; None for as long as that takes."""
-        if self._lines.touched or self._vacuums:
+        if self._inbox or self._lines.touched or self._vacuums:
             return 0
+        rest = LULL if self._written else None
         if not self._lines:
-            return LULL if self._written else None
+            return rest
         if self._clock is not time:
             return GLANCE
         next_at = self._lines.next_at()
-        return WATCH if next_at is None else min(WATCH, max(0, (next_at - self._now()) / 1e6))
+        until_next = LONGEST_REST if next_at is None else (next_at - self._now()) / 1e6
+        return max(0, min(until_next, LONGEST_REST, rest or LONGEST_REST))
 
     def _sleep(self, seconds: float | None) -> None:
-        """Wait for requests, and meanwhile for a reason to look at the lines. All that an idle storage does."""
-        ring, version, known = self._bell.acquire, self._database.version, self._version
-        if self._inbox or seconds is None or seconds < WATCH or not self._lines:
-            ring(timeout=0 if self._inbox else -1 if seconds is None else seconds)
-            return
-        next_at = self._lines.next_at()
-        while next_at is None or self._now() + WATCH * 1e6 <= next_at:
-            if ring(timeout=WATCH) or self._written or version() != known:
-                return
+        """Wait for requests, and meanwhile for a reason to look at the lines."""
+        if seconds and self._lines and self._clock is time:
+            self._watch.sleep(seconds, self._changed)
+        else:
+            self._watch.rest(seconds)
 
     def _take(self, seconds: float | None) -> list[Request]:
         """The requests that are there; wait so long for a first one."""
@@ -175,7 +171,7 @@ class Writer:
         self._lines.touch_due(self._now())
         try:
             if self._lines:
-                self._watch()
+                self._changed()
             if todo or self._lines.touched:
                 self._transact(todo, answers)
             self._keep_house(busy=bool(batch))
@@ -201,18 +197,21 @@ class Writer:
     def _opened(self) -> Tables:
         if self._tables is None or self._database.connection is None:
             connection = self._database.open()
+            self._watch.listen(self._database.path + "-wal")
             self._tables = Tables(connection, self._now, self._count)
             self._version = self._database.version()
             self._lines.touch_all()
         return self._tables
 
-    def _watch(self) -> None:
+    def _changed(self) -> bool:
+        """Whether another connection has written since the last call, and all lines have to be looked at."""
         self._opened()
         version = self._database.version()
-        if version != self._version:
-            self._version = version
-            self._lines.touch_all()
-            self._database.check()
+        if version == self._version:
+            return False
+        self._version = version
+        self._lines.touch_all()
+        return True
 
     def _transact(self, todo: list[Request], answers: Answers) -> None:
         tables = self._opened()
