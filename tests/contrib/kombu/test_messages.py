@@ -53,7 +53,8 @@ def bodies(messages: list[Message]) -> list[Any]:
     return [message.decode() for message in messages]
 
 
-def get(connection: Connection, queue: Queue = WORK, **options: Any) -> Message | None:
+def get(connection: Connection, queue: Queue = WORK, **options: Any) -> Any:
+    """The next message, or None."""
     return queue(connection.default_channel).get(**options)
 
 

@@ -121,18 +121,24 @@ class Bell:
 
     def __init__(self) -> None:
         self.rings = 0
+        self._waiting = 0
         self._condition = threading.Condition()
 
     def ring(self) -> None:
         """Wake everybody who waits."""
         with self._condition:
             self.rings += 1
-            self._condition.notify_all()
+            if self._waiting:
+                self._condition.notify_all()
 
     def wait(self, rings: int, seconds: float) -> bool:
         """Wait for another count than this one; whether it came."""
         with self._condition:
-            return self._condition.wait_for(lambda: self.rings != rings, seconds)
+            self._waiting += 1
+            try:
+                return self._condition.wait_for(lambda: self.rings != rings, seconds)
+            finally:
+                self._waiting -= 1
 
 
 class ForkAware:

@@ -6,6 +6,7 @@ Who holds a message is in this process, as the message is: a lease that outlived
 from __future__ import annotations
 
 import threading
+from itertools import count
 from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
 
@@ -30,6 +31,8 @@ class MemoryBroker(ForkAware):
         self._bell = Bell()
         self._index = JobIndex()
         self._runner = uuid4()
+        self._prefix = f"{self._runner}."
+        self._numbers = count()
         self._held: dict[str, tuple[UUID, int, str]] = {}
         self._queues: set[str] = set()
         self._bindings: dict[str, dict[Binding, None]] = {}
@@ -88,7 +91,7 @@ class MemoryBroker(ForkAware):
         if facts is None:
             return ()
         message_id, payload, _, delivery, _ = facts
-        tag = f"{message_id}.{delivery}"
+        tag = f"{self._prefix}{next(self._numbers)}"
         self._held[tag] = message_id, delivery, queue
         return (Delivery(tag, payload, delivery > 1),)
 

@@ -118,9 +118,11 @@ class Channel(virtual.Channel):
 
     def _room(self) -> int:
         limit: int | None = self.qos.can_consume_max_estimate()
-        if limit is None:
+        if limit is None or limit > FETCH:
             return FETCH
-        return min(FETCH, limit - sum(map(len, self._fetched.values())))
+        for fetched in self._fetched.values():
+            limit -= len(fetched)
+        return limit
 
     def _let_go(self, queue: str) -> None:
         """Put back what was fetched from this queue and not delivered."""
