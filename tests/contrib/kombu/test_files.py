@@ -88,6 +88,19 @@ def test_a_lease_lasts_while_its_holder_beats_and_not_longer(brokers: list[Sqlit
     assert again.tag != held.tag
 
 
+def test_a_message_is_leased_by_the_heartbeat_of_its_consumer(
+    brokers: list[SqliteBroker], clock: StoppedClock, tmp_path: Path
+) -> None:
+    hasty = SqliteBroker(f"{tmp_path}/queues.db", heartbeat_interval=1, clock=clock)
+    hasty.put(["work"], message("it"), 0)
+    hasty.close()
+    one, two = brokers
+    (held,) = one.get("work", 1)
+    clock.now += 4 * HOUR * SECOND
+    assert not two.get("work", 1)
+    one.ack(held.tag)
+
+
 def test_who_lost_the_lease_can_neither_acknowledge_nor_requeue(
     brokers: list[SqliteBroker], clock: StoppedClock, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -11,8 +11,6 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from jobcore.errors import StorageUnavailable
-
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -53,7 +51,7 @@ class Keeper:
                 self._flush()
                 if time.monotonic() >= beat_at:
                     self._beat()
-            except StorageUnavailable:
+            except Exception:  # whatever it is, the next leases are to be renewed
                 _logger.exception("leases and acknowledgements have to wait")
             if time.monotonic() >= beat_at:
                 beat_at = time.monotonic() + self._interval

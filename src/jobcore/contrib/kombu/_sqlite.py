@@ -54,7 +54,7 @@ _loads: Callable[[bytes], Payload] = json.loads  # pyright: ignore[reportUnknown
 
 NAME = "kombu.message"
 NO_LIMIT = -1
-ARGS = 2  # where the arguments are in a row of `Tables.first`
+ARGS, HEARTBEAT = 2, 7  # where these are in a row of `Tables.first`
 
 _logger = logging.getLogger("jobcore")
 
@@ -101,8 +101,8 @@ class SqliteBroker(ForkAware):
     def close(self) -> None:
         """Count one less; after the last one the thread ends, and the file is let go."""
         with self._users_lock:
-            self._users -= 1
-            if self._users > 0:
+            self._users = max(0, self._users - 1)  # a forked child closes what its parent opened
+            if self._users:
                 return
             keeper, self._keeper = self._keeper, None
             if keeper is not None:
@@ -168,13 +168,14 @@ class SqliteBroker(ForkAware):
             raise StorageUnavailable(f"the queue {queue!r} has expired meanwhile; declare it again")
         if limit < 1 or not self._look(queue):
             return ()
-        with self._transaction() as (tables, _):
+        with self._transaction() as (jobs, tables):
             now = self._now()
-            while not tables.rise(queue, now):
+            while not jobs.rise(queue, now):
                 continue
-            rows = tables.first(queue, limit, now)
+            rows = jobs.first(queue, limit, now)
             if rows:
-                tables.claim([(rows, self._runner)], now)
+                tables.adopt([(self._heartbeat, row[ID]) for row in rows if row[HEARTBEAT] != self._heartbeat])
+                jobs.claim([(rows, self._runner)], now)
         if rows:
             self._kept()
         deliveries: list[Delivery] = []

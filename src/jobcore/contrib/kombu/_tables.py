@@ -51,6 +51,7 @@ DELETE = (
 _READY = f"queue = ?1 AND (lane < {SCHEDULED} OR lane = {LEASED} AND at <= ?2)"
 SIZE = f"SELECT count(*) FROM job WHERE {_READY}"  # noqa: S608  (put together from constants)
 PURGE = f"DELETE FROM job WHERE {_READY}"  # noqa: S608  (as above)
+ADOPT = "UPDATE job SET heartbeat = ? WHERE id = ?"
 ACK = "DELETE FROM job WHERE id = ? AND runner = ? AND deliveries = ?"
 REQUEUE = "UPDATE job SET runner = NULL, lane = -priority, at = due WHERE id = ? AND runner = ? AND deliveries = ?"
 
@@ -111,6 +112,10 @@ class KombuTables:
     def purge(self, queue: str, now: int) -> int:
         """Remove the messages that nobody holds; how many those were."""
         return self._execute(PURGE, (queue, now)).rowcount
+
+    def adopt(self, beats: Iterable[Sequence[object]]) -> None:
+        """Let these messages be leased by the consumer's heartbeat, not their publisher's: (heartbeat, id) each."""
+        self._executemany(ADOPT, beats)
 
     def ack(self, held: Iterable[Sequence[object]]) -> None:
         """Remove these deliveries: (id, runner, number) each."""
