@@ -60,20 +60,27 @@ def _code(error: BaseException) -> int:
 
 
 class Database:
-    """One file and, while it is there, a connection to it. Only the writer's thread calls it."""
+    """One file and, while it is there, a connection to it.
 
-    def __init__(self, path: str, synchronous: str, *, migrate: bool) -> None:
+    One thread at a time calls it: always the same, as the writer's, or, with `one_thread=False`, whichever holds the
+    lock of its owner.
+    """
+
+    def __init__(self, path: str, synchronous: str, *, migrate: bool, one_thread: bool = True) -> None:
         self.path = path
         self.connection: sqlite3.Connection | None = None
         self._synchronous = synchronous
         self._migrate = migrate
+        self._one_thread = one_thread
         self._identity: tuple[int, int] | None = None
 
     def open(self) -> sqlite3.Connection:
         """Connect, and bring the schema up to date."""
         check_sqlite()
         # Transactions are begun and ended by statements, not by the module; it waits by `patiently`, not by a timeout.
-        connection = sqlite3.connect(self.path, timeout=0, isolation_level=None, cached_statements=64)
+        connection = sqlite3.connect(
+            self.path, timeout=0, isolation_level=None, cached_statements=64, check_same_thread=self._one_thread
+        )
         try:
             self._prepare(connection)
             self._identity = self._identity_now()
