@@ -8,8 +8,8 @@ from jobcore.errors import NotInstalled
 
 try:
     from kombu.transport import TRANSPORT_ALIASES
-except ImportError as error:
-    raise NotInstalled("kombu", "kombu") from error
+except ImportError as _error:
+    raise NotInstalled("kombu", "kombu") from _error
 
 from jobcore.contrib.kombu._transport import Channel, Transport
 

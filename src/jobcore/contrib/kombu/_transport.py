@@ -85,7 +85,7 @@ class Channel(virtual.Channel):
     qos: Deliveries
 
     def __init__(self, connection: Transport, **kwargs: Any) -> None:
-        self.broker = connection.broker
+        self.broker: Broker = connection.broker
         self._fetched: defaultdict[str, deque[Delivery]] = defaultdict(deque)
         self._consuming: Counter[str] = Counter()
         self._auto_delete: set[str] = set()
@@ -135,9 +135,9 @@ class Channel(virtual.Channel):
         else:
             super()._restore(message)
 
-    def basic_get(self, queue: str, no_ack: bool = False, **kwargs: Any) -> virtual.Message | None:  # noqa: FBT001, FBT002
+    def basic_get(self, queue: str, no_ack: bool = False, **kwargs: Any) -> Any:  # noqa: FBT001, FBT002
         """A message of this queue, or None; with `no_ack` it is removed at once."""
-        message: virtual.Message | None = super().basic_get(queue, no_ack, **kwargs)
+        message = super().basic_get(queue, no_ack, **kwargs)
         if message is not None and no_ack:
             self.broker.ack(message.delivery_tag)
         return message
@@ -262,13 +262,13 @@ class Transport(virtual.Transport):
     default_port = 0
     driver_type = "jobcore"
     driver_name = "jobcore"
-    connection_errors = (*virtual.Transport.connection_errors, StorageUnavailable)
-    implements = virtual.Transport.implements.extend(exchange_type=frozenset({"direct", "topic", "fanout"}))
+    connection_errors: tuple[type[Exception], ...] = (*virtual.Transport.connection_errors, StorageUnavailable)
+    implements: Any = virtual.Transport.implements.extend(exchange_type=frozenset({"direct", "topic", "fanout"}))
 
     def __init__(self, client: Any, **kwargs: Any) -> None:
         super().__init__(client, **kwargs)
-        self.broker = broker_at(client.hostname, client.transport_options)
-        self.state = self.broker.state
+        self.broker: Broker = broker_at(client.hostname, client.transport_options)
+        self.state: Any = self.broker.state
         self.no_ack: set[str] = set()
         """Queues whose consumer acknowledges nothing; beside the base's `_callbacks`, one for each queue."""
         self._opened = False
