@@ -15,12 +15,13 @@ from jobcore.postgres import housekeeping
 from tests.postgres.load import Load, check
 
 RUNNER = uuid4()
+PAGE = Path(__file__).parents[2] / "docs/postgres.md"
+
+if not PAGE.exists():
+    pytest.skip("the documentation is in the repository, not beside an installed wheel", allow_module_level=True)
+
 DOCUMENTED = next(
-    block
-    for block in re.findall(
-        r"```sql\n(.*?)```", (Path(__file__).parents[2] / "docs/postgres.md").read_text("utf-8"), re.DOTALL
-    )
-    if "GRANT" in block
+    block for block in re.findall(r"```sql\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL) if "GRANT" in block
 )
 
 
