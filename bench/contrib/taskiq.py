@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 MESSAGES = 50 if SMOKE else 2_000
 ROUNDS = 1 if SMOKE else 7
 NOTE = f"""Before is a broker on an `asyncio.Queue`. A round is {MESSAGES:,} tasks that do nothing, in one process, by
-`run_receiver_task` as it is (100 tasks at once). *Prepared* ones were all kicked before; otherwise they are kicked while
-the receiver works, by one task of the same loop. The last line has jobcore in a SQLite file, durable to the loss of
+`run_receiver_task` as it is (100 tasks at once). *Prepared* ones were all kicked before; otherwise they are kicked
+while the receiver works, by one task of the same loop. The last line has jobcore in a SQLite file, durable to a loss of
 power, against the queue that keeps nothing."""
 
 

@@ -51,5 +51,5 @@ async def stats_of(storage: Any) -> StorageStats:
 async def until(condition: Callable[[], Awaitable[bool]]) -> None:
     """Ask again and again; nobody sets an event for it."""
     async with asyncio.timeout(PATIENCE):
-        while not await condition():
+        while not await condition():  # noqa: ASYNC110
             await asyncio.sleep(0.01)

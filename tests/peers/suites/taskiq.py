@@ -79,7 +79,7 @@ class AsyncQueueBroker(Broker):
 
     async def wait_tasks(self) -> None:
         storage: Any = self.storage
-        while len(storage):
+        while len(storage):  # noqa: ASYNC110  (theirs has no event for it either)
             await asyncio.sleep(0.001)
 
 

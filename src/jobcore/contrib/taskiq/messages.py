@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
     from jobcore.jobs import JobInfo
 
-BASE64 = "base64"
-
 
 def job_of(message: BrokerMessage, queue: str, heartbeat_interval: timedelta) -> NewJobInfo:
     """The job to push. Its labels may name its `queue_name`, its `delay` in seconds and its `priority`.
@@ -44,16 +42,17 @@ def job_of(message: BrokerMessage, queue: str, heartbeat_interval: timedelta) ->
 
 def data_of(job: JobInfo) -> bytes:
     """The bytes of the message."""
-    args = job.args
-    if isinstance(args, str):
-        return args.encode()
-    if isinstance(args, dict) and args.keys() == {BASE64}:
-        return b64decode(args[BASE64])
-    return job.raw_args
+    match job.args:
+        case str(text):
+            return text.encode()
+        case {"base64": str(text)}:
+            return b64decode(text)
+        case _:
+            return job.raw_args
 
 
 def _args_of(data: bytes) -> str | dict[str, str]:
     try:
         return data.decode()
     except UnicodeDecodeError:
-        return {BASE64: b64encode(data).decode()}
+        return {"base64": b64encode(data).decode()}
