@@ -75,7 +75,7 @@ def run_pytest(suite: Suite, place: Path, side: str, injection: dict[str, str]) 
         (folder / "pytest.ini").touch()  # so that ours is not taken
     report, output = place / f"{side}.xml", place / f"{side}.txt"
     command = [
-        *(sys.executable, "-m", "pytest", "-p", "no:cacheprovider", f"--junitxml={report}", "--timeout=120"),
+        *(sys.executable, "-P", "-m", "pytest", "-p", "no:cacheprovider", f"--junitxml={report}", "--timeout=120"),
         *([] if suite.sdist else ["--pyargs"]),
         *(["-p", "tests.peers.injection"] if injection else []),
         *suite.arguments,

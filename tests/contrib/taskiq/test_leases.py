@@ -17,7 +17,7 @@ pytest.importorskip("taskiq", reason="taskiq is in the group `contrib`, where th
 from taskiq.api import run_receiver_task
 
 from jobcore.contrib.taskiq import JobcoreBroker
-from tests.contrib.taskiq.delivering import PATIENCE, acknowledge, message, next_of, stats_of
+from tests.contrib.taskiq.delivering import PATIENCE, acknowledge, message, next_of, stats_of, until
 
 if TYPE_CHECKING:
     from jobcore.storage import BatchStorage
@@ -132,24 +132,42 @@ def test_the_message_of_a_broker_that_was_shut_down_is_delivered_again(storage: 
     asyncio.run(main())
 
 
-def test_no_more_are_taken_than_were_out_at_a_time(storage: BatchStorage) -> None:
+def test_a_receiver_that_is_full_holds_no_more_than_it_took(storage: BatchStorage) -> None:
     async def main() -> None:
         broker = JobcoreBroker(storage)
         for number in range(20):
             await broker.kick(message(b"%d" % number))
         messages = broker.listen()
-        out = [await next_of(messages)]
-        assert 1 == await running_in(storage)
-        out += [await next_of(messages) for _ in range(3)]
-        assert 4 == await running_in(storage)
-        for one in out:
+        out = [await next_of(messages) for _ in range(5)]
+        assert 7 == await running_in(storage), "batches of 1, 2 and 4"
+
+        async def given_back() -> bool:
+            return await running_in(storage) == 5
+
+        await until(given_back)
+        for one in out[:2]:
             await acknowledge(one)
-        await next_of(messages)
-        assert 4 == await running_in(storage), "a batch, as large as what was out"
+        assert b"5" == (await next_of(messages)).data, "what was given back kept its place"
+        assert 5 == await running_in(storage), "a batch of what was done"
+        assert [b"6", b"7"] == [(await next_of(messages)).data, (await next_of(messages)).data]
         await messages.aclose()
-        assert 1 == await running_in(storage), "what was not asked for is given back at once"
+        await broker.shutdown()
+
+    asyncio.run(main())
+
+
+def test_what_was_not_asked_for_when_the_listener_closes_is_given_back_at_once(storage: BatchStorage) -> None:
+    async def main() -> None:
+        broker = JobcoreBroker(storage)
+        for number in range(20):
+            await broker.kick(message(b"%d" % number))
+        messages = broker.listen()
+        for _ in range(5):
+            await next_of(messages)
+        await messages.aclose()
+        assert 5 == await running_in(storage)
         other = broker.listen()
-        assert b"5" == (await next_of(other)).data, "and keeps its place"
+        assert b"5" == (await next_of(other)).data
         await other.aclose()
         await broker.shutdown()
 

@@ -44,7 +44,6 @@ SUITE = Suite(
         "tests/test_requeue.py",
         "tests/test_retry_task.py",
         "tests/test_state.py",
-        "tests/test_task.py",
     ],
     sdist=True,
 )

@@ -55,16 +55,11 @@ class JobcoreBroker(AsyncBroker):
         """Push a message. Raises `ValueError` for labels that say no delay, priority or queue."""
         await self.storage.push(job_of(message, self.queue_name, self._heartbeat_interval))
 
-    async def listen(self) -> AsyncGenerator[AckableMessage, None]:
+    def listen(self) -> AsyncGenerator[AckableMessage, None]:
         """The messages of the broker's queue as they come, until the storage is closed."""
         listener = Listener(self.storage, self.queue_name, self._ack_timeout)
-        self._listeners.append(listener)
-        messages = listener.messages()
-        try:
-            async for message in messages:
-                yield message
-        finally:
-            await messages.aclose()
+        self._listeners = [*(one for one in self._listeners if not one.ended), listener]
+        return listener.messages()
 
     async def shutdown(self) -> None:
         """Close the broker. What is still out is left to its lease."""
