@@ -97,7 +97,8 @@ class InMemoryBroker(TheirsInMemory):
     async def kick(self, message: BrokerMessage) -> None:
         if self.find_task(message.task_name) is None:
             raise UnknownTaskError(task_name=message.task_name)
-        await self._ours.kick(message)
+        now = {name: value for name, value in message.labels.items() if name != "delay"}  # as theirs, which has none
+        await self._ours.kick(message.model_copy(update={"labels": now}))
         if self.await_inplace:
             await self._carry_out()
             return

@@ -69,11 +69,12 @@ class Listener:
         """The messages as they come, until the storage is closed."""
         self._keeper.start()
         self._kept = True
+        batch = self._batch
         try:
             while jobs := await self._pop():
-                self._batch.extend(map(self._held, jobs))
-                while self._batch:
-                    delivery = self._batch.popleft()
+                batch.extend(map(self._held, jobs))
+                while batch:
+                    delivery = batch.popleft()
                     self._out += 1
                     yield AckableMessage(data=data_of(delivery.job), ack=partial(self._acknowledge, delivery))
                     self._asked += 1

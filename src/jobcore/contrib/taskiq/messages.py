@@ -42,9 +42,10 @@ def job_of(message: BrokerMessage, queue: str, heartbeat_interval: timedelta) ->
 
 def data_of(job: JobInfo) -> bytes:
     """The bytes of the message."""
-    match job.args:
-        case str(text):
-            return text.encode()
+    args = job.args
+    if type(args) is str:
+        return args.encode()
+    match args:
         case {"base64": str(text)}:
             return b64decode(text)
         case _:
