@@ -7,9 +7,9 @@ from jobcore.errors import NotInstalled
 try:
     from jobcore.contrib.taskiq.broker import JobcoreBroker
     from jobcore.contrib.taskiq.schedules import JobcoreScheduleSource
-except ModuleNotFoundError as error:
-    if error.name != "taskiq":
+except ModuleNotFoundError as _error:
+    if _error.name != "taskiq":
         raise
-    raise NotInstalled("taskiq", "taskiq") from error
+    raise NotInstalled("taskiq", "taskiq") from _error
 
 __all__ = ["JobcoreBroker", "JobcoreScheduleSource"]
