@@ -60,7 +60,7 @@ def _code(error: BaseException) -> int:
 
 
 class Database:
-    """One file and, while it is there, a connection to it. Only the writer's thread calls it."""
+    """One file and, while it is there, a connection to it. One thread calls it at a time."""
 
     def __init__(self, path: str, synchronous: str, *, migrate: bool) -> None:
         self.path = path
@@ -73,7 +73,9 @@ class Database:
         """Connect, and bring the schema up to date."""
         check_sqlite()
         # Transactions are begun and ended by statements, not by the module; it waits by `patiently`, not by a timeout.
-        connection = sqlite3.connect(self.path, timeout=0, isolation_level=None, cached_statements=64)
+        connection = sqlite3.connect(
+            self.path, timeout=0, isolation_level=None, cached_statements=64, check_same_thread=False
+        )
         try:
             self._prepare(connection)
             self._identity = self._identity_now()
