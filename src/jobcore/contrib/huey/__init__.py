@@ -6,9 +6,9 @@ from jobcore.errors import NotInstalled
 
 try:
     from jobcore.contrib.huey.storage import JobcoreStorage
-except ModuleNotFoundError as error:
-    if error.name != "huey":
+except ModuleNotFoundError as _error:
+    if not (_error.name or "").startswith("huey"):
         raise
-    raise NotInstalled("huey", "huey") from error
+    raise NotInstalled("huey", "huey") from _error
 
 __all__ = ["JobcoreStorage"]

@@ -39,7 +39,8 @@ class MemoryStore:
         self._queue.insert(uuid7(), data, queue=_QUEUE, priority=priority, lease=_LEASE)
 
     def pop(self) -> bytes | None:
-        return _take_first(self._queue, 0)
+        popped = self._queue.pop(_QUEUE, _RUNNER, 0, 0)
+        return None if popped is None else self._queue.remove(popped[0])
 
     def queued(self, limit: int | None) -> list[bytes]:
         return _handles(self._queue, limit)
@@ -55,8 +56,8 @@ class MemoryStore:
 
     def take_due(self, until: int) -> list[bytes]:
         taken: list[bytes] = []
-        while (data := _take_first(self._schedule, until)) is not None:
-            taken.append(data)
+        while (popped := self._schedule.pop(_QUEUE, _RUNNER, until, 0)) is not None:
+            taken.append(self._schedule.remove(popped[0]))
         return taken
 
     def scheduled(self, limit: int | None) -> list[bytes]:
@@ -129,14 +130,6 @@ class MemoryStore:
     def _expire(self, key: Key) -> None:
         if self._expiries and self._expiries.get(key, 2**63) <= time.time_ns() // 1000:
             del self._expiries[key], self._values[key]
-
-
-def _take_first(index: JobIndex, wall: int) -> bytes | None:
-    popped = index.pop(_QUEUE, _RUNNER, wall, 0)
-    if popped is None:
-        return None
-    data: bytes = index.remove(popped[0])
-    return data
 
 
 def _handles(index: JobIndex, limit: int | None) -> list[bytes]:

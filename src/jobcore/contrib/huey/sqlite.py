@@ -1,9 +1,8 @@
-"""A `Store` in the file of a `SqliteStorage`.
+"""A `Store` in a file of SQLite, which may be that of a `SqliteStorage`: the tables are its own.
 
-Tasks are jobs of one queue, as the views of the database and `jobcore stats` show them: those in the queue lie in the
-lanes of their priorities, those of the schedule in the lane of rest, until huey takes them from there. Their `at` in
-the queue is 0, so that they are in the order of their coming whatever the clock says. The data, which is no JSON, is
-kept as one string in base64.
+A commit costs by the pages that it changes. So a task is one row in one tree, in the order in which it is taken, and
+not a job with the indexes that leases and ids need: huey has neither. `place` counts among those of one turn alone, so
+it needs no counter, and none of them overtakes another whatever the clock says.
 
 Each change is one statement, or reads before one, so that a transaction can carry those of many threads and one that
 fails leaves nothing of itself.
@@ -11,17 +10,14 @@ fails leaves nothing of itself.
 
 from __future__ import annotations
 
-import json
 import time
-from base64 import b64decode, b64encode
 from typing import TYPE_CHECKING, Any
 
-from jobcore._ids import uuid7
 from jobcore.contrib.huey.committing import GroupCommit
 from jobcore.contrib.huey.waiting import Waiters
 from jobcore.contrib.huey.watching import Watcher
+from jobcore.jobs._checks import check_int
 from jobcore.sqlite.database import Database
-from jobcore.sqlite.schema import SCHEDULED
 
 if TYPE_CHECKING:
     import sqlite3
@@ -29,11 +25,25 @@ if TYPE_CHECKING:
     from jobcore.contrib.huey.store import Key
 
 TABLES = (
+    """CREATE TABLE IF NOT EXISTS huey_task (
+    queue TEXT NOT NULL,
+    turn INTEGER NOT NULL,  -- the negative of the priority
+    place INTEGER NOT NULL,  -- the order of the calls
+    data BLOB NOT NULL,
+    PRIMARY KEY (queue, turn, place)
+) STRICT, WITHOUT ROWID""",
+    """CREATE TABLE IF NOT EXISTS huey_schedule (
+    queue TEXT NOT NULL,
+    due INTEGER NOT NULL,  -- times are microseconds since 1970
+    place INTEGER NOT NULL,
+    data BLOB NOT NULL,
+    PRIMARY KEY (queue, due, place)
+) STRICT, WITHOUT ROWID""",
     """CREATE TABLE IF NOT EXISTS huey_value (
     queue TEXT NOT NULL,
     key ANY NOT NULL,
     value BLOB NOT NULL,
-    expires INTEGER NOT NULL,  -- microseconds since 1970
+    expires INTEGER NOT NULL,
     PRIMARY KEY (queue, key)
 ) STRICT, WITHOUT ROWID""",
     """CREATE TABLE IF NOT EXISTS huey_counter (
@@ -44,21 +54,25 @@ TABLES = (
 ) STRICT, WITHOUT ROWID""",
 )
 
-_PUT_JOB = """
-INSERT INTO job (id, queue, lane, at, due, priority, max_retries, heartbeat, backoff, name, args)
-VALUES (?, ?, ?, ?, ?, ?, 0, 25000000, '', 'huey', ?)"""
-_READY = f"SELECT 1 FROM job WHERE queue = ? AND lane < {SCHEDULED} LIMIT 1"
-_POP = f"""
-DELETE FROM job WHERE place = (
-    SELECT place FROM job WHERE queue = ? AND lane < {SCHEDULED} ORDER BY lane, at, place LIMIT 1) RETURNING args"""
-_QUEUED = f"SELECT args FROM job WHERE queue = ? AND lane < {SCHEDULED} ORDER BY lane, at, place LIMIT ?"
-_QUEUE_SIZE = f"SELECT count(*) FROM job WHERE queue = ? AND lane < {SCHEDULED}"
-_CLEAR_QUEUE = f"DELETE FROM job WHERE queue = ? AND lane < {SCHEDULED}"
-_DUE = f"SELECT args FROM job WHERE queue = ? AND lane = {SCHEDULED} AND at <= ? ORDER BY at, place"
-_TAKE_DUE = f"DELETE FROM job WHERE queue = ? AND lane = {SCHEDULED} AND at <= ?"
-_SCHEDULED = f"SELECT args FROM job WHERE queue = ? AND lane = {SCHEDULED} ORDER BY at, place LIMIT ?"
-_SCHEDULE_SIZE = f"SELECT count(*) FROM job WHERE queue = ? AND lane = {SCHEDULED}"
-_CLEAR_SCHEDULE = f"DELETE FROM job WHERE queue = ? AND lane = {SCHEDULED}"
+_PUSH = """
+INSERT INTO huey_task SELECT ?1, ?2, 1 + ifnull(max(place), 0), ?3 FROM huey_task WHERE queue = ?1 AND turn = ?2"""
+_READY = "SELECT 1 FROM huey_task WHERE queue = ? LIMIT 1"
+_POP = """
+DELETE FROM huey_task WHERE queue = ?1 AND (turn, place) = (
+    SELECT turn, place FROM huey_task WHERE queue = ?1 ORDER BY turn, place LIMIT 1) RETURNING data"""
+_QUEUED = "SELECT data FROM huey_task WHERE queue = ? ORDER BY turn, place LIMIT ?"
+_QUEUE_SIZE = "SELECT count(*) FROM huey_task WHERE queue = ?"
+_CLEAR_QUEUE = "DELETE FROM huey_task WHERE queue = ?"
+
+_SCHEDULE = """
+INSERT INTO huey_schedule
+SELECT ?1, ?2, 1 + ifnull(max(place), 0), ?3 FROM huey_schedule WHERE queue = ?1 AND due = ?2"""
+_DUE = "SELECT data FROM huey_schedule WHERE queue = ? AND due <= ? ORDER BY due, place"
+_ANY_DUE = "SELECT 1 FROM huey_schedule WHERE queue = ? AND due <= ? LIMIT 1"
+_TAKE_DUE = "DELETE FROM huey_schedule WHERE queue = ? AND due <= ?"
+_SCHEDULED = "SELECT data FROM huey_schedule WHERE queue = ? ORDER BY due, place LIMIT ?"
+_SCHEDULE_SIZE = "SELECT count(*) FROM huey_schedule WHERE queue = ?"
+_CLEAR_SCHEDULE = "DELETE FROM huey_schedule WHERE queue = ?"
 
 _NEVER = 2**63 - 1
 _PUT = f"""
@@ -85,21 +99,24 @@ class SqliteStore:
 
     def __init__(self, path: str, synchronous: str, queue: str) -> None:
         self._name = queue
+        self._flows = False
         self._group = GroupCommit(Database(path, synchronous, migrate=True), _make_tables)
         self._watcher = Watcher(path + "-wal", self._group.version)
         self.waiters = Waiters(lambda: self._watcher.begin(self.waiters))
 
     def push(self, data: bytes, priority: int) -> None:
-        self._put_job(data, -priority, 0, _now(), priority)
+        self._write(_PUSH, self._name, -check_int("priority", priority, -32768, 32767), data)
 
     def pop(self) -> bytes | None:
-        if not self._read(_READY, self._name):
+        # After one task there is likely another; without one, nobody else's lock is waited for.
+        if not self._flows and not self._read(_READY, self._name):
             return None
         rows = self._write(_POP, self._name)
-        return _data(rows[0]) if rows else None
+        self._flows = bool(rows)
+        return rows[0][0] if rows else None
 
     def queued(self, limit: int | None) -> list[bytes]:
-        return [_data(row) for row in self._read(_QUEUED, self._name, -1 if limit is None else limit)]
+        return [data for (data,) in self._read(_QUEUED, self._name, -1 if limit is None else limit)]
 
     def queue_size(self) -> int:
         return int(self._read(_QUEUE_SIZE, self._name)[0][0])
@@ -108,18 +125,18 @@ class SqliteStore:
         self._write(_CLEAR_QUEUE, self._name)
 
     def schedule(self, data: bytes, due: int) -> None:
-        self._put_job(data, SCHEDULED, due, due, 0)
+        self._write(_SCHEDULE, self._name, due, data)
 
     def take_due(self, until: int) -> list[bytes]:
         def act(connection: sqlite3.Connection) -> list[bytes]:
             due = connection.execute(_DUE, (self._name, until)).fetchall()
             connection.execute(_TAKE_DUE, (self._name, until))
-            return [_data(row) for row in due]
+            return [data for (data,) in due]
 
-        return self._group.write(act) if self._read(_DUE + " LIMIT 1", self._name, until) else []
+        return self._group.write(act) if self._read(_ANY_DUE, self._name, until) else []
 
     def scheduled(self, limit: int | None) -> list[bytes]:
-        return [_data(row) for row in self._read(_SCHEDULED, self._name, -1 if limit is None else limit)]
+        return [data for (data,) in self._read(_SCHEDULED, self._name, -1 if limit is None else limit)]
 
     def schedule_size(self) -> int:
         return int(self._read(_SCHEDULE_SIZE, self._name)[0][0])
@@ -165,9 +182,6 @@ class SqliteStore:
         self._watcher.stop(self.waiters)
         return self._group.close()
 
-    def _put_job(self, data: bytes, lane: int, at: int, due: int, priority: int) -> None:
-        self._write(_PUT_JOB, uuid7().bytes, self._name, lane, at, due, priority, b'"' + b64encode(data) + b'"')
-
     def _read(self, statement: str, *parameters: Any) -> list[Any]:
         return self._group.read(lambda connection: connection.execute(statement, parameters).fetchall())
 
@@ -178,10 +192,6 @@ class SqliteStore:
 def _make_tables(connection: sqlite3.Connection) -> None:
     for statement in TABLES:
         connection.execute(statement)
-
-
-def _data(row: tuple[bytes]) -> bytes:
-    return b64decode(json.loads(row[0]))
 
 
 def _now() -> int:

@@ -18,15 +18,14 @@ from huey.constants import EmptyData  # pyright: ignore[reportMissingTypeStubs] 
 from huey.storage import BaseStorage  # pyright: ignore[reportMissingTypeStubs]
 
 from jobcore.contrib.huey.memory import MemoryStore
-from jobcore.errors import InvalidURL
-from jobcore.jobs._checks import check_int, check_queue
+from jobcore.errors import InvalidJob, InvalidURL
+from jobcore.jobs._checks import check_queue
 from jobcore.opening import sqlite_place
 
 if TYPE_CHECKING:
     from jobcore.contrib.huey.store import Key, Store
 
 _QUEUE = object()
-_LOWEST, _HIGHEST = -32768, 32767
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -35,9 +34,8 @@ class JobcoreStorage(BaseStorage):  # type: ignore[misc]
     """A storage for huey: `Huey(storage_class=JobcoreStorage)`.
 
     In memory by default, for the threads of this process. `url="sqlite:///jobs.db"` keeps everything in a file, for the
-    processes of this machine: tasks as jobs of the queue `name`, results, locks and counters in tables of their own. A
-    call returns when its change is durable, against a loss of power as well; with `?synchronous=normal`, which is
-    faster, against a killed process only. Threads that call at the same time share a commit.
+    processes of this machine. There a call returns when its change is durable, against a loss of power as well; with
+    `?synchronous=normal`, which is faster, against a killed process only. Threads that call at once share a commit.
 
     A worker waits up to `read_timeout` seconds for a task, and gets it at once; for so long the end of a consumer may
     be delayed. With `blocking=False` huey polls. Priorities are whole numbers of 16 bits.
@@ -63,7 +61,7 @@ class JobcoreStorage(BaseStorage):  # type: ignore[misc]
 
     def enqueue(self, data: bytes, priority: float | None = None) -> None:
         """Put a task into the queue: higher priorities first, None being 0, and in the order of the calls."""
-        self._store.push(data, 0 if priority is None else _whole(priority))
+        self._store.push(data, priority if type(priority) is int else _whole(priority))
         self._waiters.ring(_QUEUE)
 
     def dequeue(self) -> bytes | None:
@@ -195,8 +193,11 @@ def _open(url: str, name: str) -> Store:
     raise InvalidURL(url, "must be memory://, sqlite:///relative.db or sqlite:////absolute/path.db")
 
 
-def _whole(priority: float) -> int:
-    return check_int("priority", int(priority) if priority == int(priority) else priority, _LOWEST, _HIGHEST)
+def _whole(priority: float | None) -> int:
+    whole = 0 if priority is None else int(priority)
+    if priority not in {None, whole}:
+        raise InvalidJob("priority", f"must be a whole number, not {priority}")
+    return whole
 
 
 def _microseconds(ts: datetime) -> int:

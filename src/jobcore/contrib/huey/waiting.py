@@ -1,7 +1,8 @@
 """Threads that wait for something to come, without looking again and again.
 
-A waiter joins the line of a key, and only then looks. Whoever brings something makes it visible, and only then rings
-the first in the line. So one of both sees the other, and nothing lies there while somebody waits for it.
+A waiter joins the line of a key, and only then looks. Whoever brings something puts it where they look, and only then
+rings the first in the line. Both places are guarded by a lock there, so one of both sees the other, even where threads
+run at once, and nothing lies there while somebody waits for it.
 
 A ring that its waiter has no use for, since it found something else, was too late or was interrupted, goes on to the
 next in the line. A ring without reason costs a look. A waiter comes back to the end of the line each time: no order
@@ -49,6 +50,8 @@ class Waiters:
 
     def ring(self, key: Hashable) -> None:
         """Let the first who waits for this look again."""
+        if not self._lines:
+            return
         with self.lock:
             line = self._lines.get(key)
             if line:
