@@ -47,6 +47,12 @@ def open_storage(url: str, *, migrate: bool = True) -> MemoryStorage | SqliteSto
 def _sqlite(url: str, *, migrate: bool) -> SqliteStorage:
     from jobcore.sqlite import SqliteStorage  # noqa: PLC0415  (who keeps jobs in memory needs no sqlite3)
 
+    path, synchronous = sqlite_place(url)
+    return SqliteStorage(path, synchronous=synchronous, migrate=migrate)
+
+
+def sqlite_place(url: str) -> tuple[str, Literal["full", "normal"]]:
+    """The path and `synchronous` of a URL that begins with `sqlite:`; for adapters."""
     parts = urlsplit(url)
     path = unquote(parts.path.removeprefix("/"))
     if parts.netloc or not path or parts.fragment:
@@ -55,7 +61,7 @@ def _sqlite(url: str, *, migrate: bool) -> SqliteStorage:
     synchronous = options.pop("synchronous", "full")
     if options or synchronous not in {"full", "normal"}:
         raise InvalidURL(url, "may have one option: ?synchronous=full or ?synchronous=normal")
-    return SqliteStorage(path, synchronous=cast("Literal['full', 'normal']", synchronous), migrate=migrate)
+    return path, cast("Literal['full', 'normal']", synchronous)
 
 
 def _postgres(url: str, *, migrate: bool) -> PostgresStorage:

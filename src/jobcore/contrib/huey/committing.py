@@ -1,0 +1,195 @@
+"""Group commit without a thread of its own: threads that call at the same time share a transaction.
+
+A thread that finds nobody at work *leads*: it carries out what is there in one transaction and answers the others. Who
+comes meanwhile, while the disk syncs, joins the queue and *follows*; when the transaction has ended, its leader hands
+the lead to the first of them. So a thread that is alone pays nothing for the company it could have, and the slower the
+disk is, the more threads share each of its syncs.
+
+At any moment at most one thread leads, and touches the database; `_led` says whether one does. The lead is given up
+under the lock only when the queue is empty, so a request in the queue has a leader that will take it.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from jobcore.errors import StorageUnavailable
+from jobcore.sqlite.database import Database, concerns_one, is_busy
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+T = TypeVar("T")
+
+_VACUUM_EVERY = 256
+
+
+class Request:
+    """What a thread wants done, and what came of it; its bell rings when it is answered, or leads."""
+
+    __slots__ = ("act", "answered", "bell", "error", "leads", "value", "writes")
+
+    def __init__(self, act: Callable[[sqlite3.Connection], Any] | None, *, writes: bool) -> None:
+        """Without an act it closes the connection, when all others in its company are answered."""
+        self.act = act
+        self.writes = writes
+        self.value: Any = None
+        self.error: Exception | None = None
+        self.answered = False
+        self.leads = False
+        self.bell = threading.Lock()
+        self.bell.acquire()
+
+
+class GroupCommit:
+    """One database for many threads; `prepare` is called with each connection, inside its first transaction."""
+
+    def __init__(self, database: Database, prepare: Callable[[sqlite3.Connection], object]) -> None:
+        self._database = database
+        self._prepare = prepare
+        self._lock = threading.Lock()
+        self._led = False
+        self._queue: list[Request] = []
+        self._written = 0
+
+    def read(self, act: Callable[[sqlite3.Connection], T]) -> T:
+        """What this finds in the database."""
+        return cast("T", self._call(Request(act, writes=False)))
+
+    def write(self, act: Callable[[sqlite3.Connection], T]) -> T:
+        """What comes of this, as soon as it is durable; it must be one statement that changes, or none."""
+        return cast("T", self._call(Request(act, writes=True)))
+
+    def version(self) -> int:
+        """A number that changes when another connection has written."""
+        return self.read(lambda _: self._database.version())
+
+    def close(self) -> bool:
+        """Close the connection, until the next call; whether there was one."""
+        return bool(self._call(Request(None, writes=False)))
+
+    def _call(self, request: Request) -> Any:
+        with self._lock:
+            if self._led:
+                self._queue.append(request)
+            else:
+                self._led = request.leads = True
+        if not request.leads:
+            self._follow(request)
+        if request.leads:
+            self._lead(request)
+        if request.error is not None:
+            raise request.error
+        return request.value
+
+    def _follow(self, request: Request) -> None:
+        try:
+            request.bell.acquire()
+        except BaseException:  # a signal
+            with self._lock:
+                if request in self._queue:
+                    self._queue.remove(request)
+            if request.leads:
+                self._hand_on([])
+            raise
+
+    def _lead(self, request: Request) -> None:
+        with self._lock:
+            batch, self._queue = [request, *self._queue], []
+        try:
+            self._carry_out(batch)
+        except Exception as error:  # noqa: BLE001  (whatever it is, those who wait have to know)
+            self._fail(batch, error)
+        except BaseException:  # a signal
+            self._fail(batch, StorageUnavailable("a signal interrupted the transaction"))
+            raise
+        finally:
+            self._hand_on(batch[1:])
+
+    def _hand_on(self, followers: list[Request]) -> None:
+        with self._lock:
+            successor = self._queue.pop(0) if self._queue else None
+            self._led = successor is not None
+            if successor is not None:
+                successor.leads = True
+        for follower in followers:
+            follower.bell.release()
+        if successor is not None:
+            successor.bell.release()
+
+    def _carry_out(self, batch: list[Request]) -> None:
+        acting = [request for request in batch if request.act is not None]
+        if any(request.writes for request in acting):
+            self._transact(acting)
+        else:
+            for request in acting:
+                self._do(request)
+        if len(acting) < len(batch):
+            was_open = self._database.connection is not None
+            self._database.close()
+            for request in batch:
+                request.value = was_open if request.act is None else request.value
+
+    def _transact(self, batch: list[Request]) -> None:
+        connection = self._opened()
+        self._database.check()
+        self._database.begin()
+        for request in batch:
+            self._do(request)
+            if not connection.in_transaction:
+                raise request.error or StorageUnavailable("the transaction has ended")
+        self._database.commit()
+        for request in batch:
+            request.answered = True
+        self._written += 1
+        if self._written >= _VACUUM_EVERY:
+            self._written = 0
+            self._database.vacuum()
+
+    def _do(self, request: Request) -> None:
+        connection = self._opened()
+        try:
+            request.value = request.act and request.act(connection)
+        except Exception as error:
+            if not _is_own(error):
+                raise
+            request.error = error
+
+    def _opened(self) -> sqlite3.Connection:
+        connection = self._database.connection
+        if connection is None:
+            connection = self._database.open()
+            self._database.begin()
+            self._prepare(connection)
+            self._database.commit()
+        return connection
+
+    def _fail(self, batch: list[Request], error: Exception) -> None:
+        """Nothing of this was done: tell everybody, and open the database anew for the next."""
+        self._database.rollback()
+        if not is_busy(error.__cause__ or error):
+            self._database.close()
+        for request in batch:
+            if not request.answered:
+                request.error = _told(error)
+
+
+def _is_own(error: Exception) -> bool:
+    """Whether another request could fare better; what the module finds wrong, and not the database, has no code."""
+    is_database = isinstance(error, StorageUnavailable) or getattr(error, "sqlite_errorcode", None) is not None
+    return not is_database or concerns_one(error)
+
+
+def _told(error: Exception) -> Exception:
+    """An exception for one caller."""
+    if isinstance(error, StorageUnavailable):
+        told = StorageUnavailable(error.reason)
+        told.__cause__ = error.__cause__
+    elif isinstance(error, sqlite3.Error):
+        told = StorageUnavailable(str(error))
+        told.__cause__ = error
+    else:
+        return error
+    return told
