@@ -22,11 +22,12 @@ from jobcore.contrib.huey import JobcoreStorage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import TypeAlias
+
+    Make: TypeAlias = Callable[[], Any]
 
 DATA = b"x" * 200
 NUMBERS = count()
-
-Make = Callable[[], Any] if TYPE_CHECKING else Any
 
 
 class Place:
@@ -180,7 +181,9 @@ def main() -> None:
     ]  # fmt: skip
     there, here = place.theirs, place.ours
     found += [
-        compare("in SQLite: enqueue, 1 thread", "1/s", threaded(there, enqueue, 1, 1_000), threaded(here, enqueue, 1, 1_000)),
+        compare(
+            "in SQLite: enqueue, 1 thread", "1/s", threaded(there, enqueue, 1, 1_000), threaded(here, enqueue, 1, 1_000)
+        ),
         compare("enqueue, 10 threads", "1/s", threaded(there, enqueue, 10, 2_000), threaded(here, enqueue, 10, 2_000)),
         compare(
             "enqueue + dequeue, 1 thread", "pairs/s",
