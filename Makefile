@@ -183,7 +183,7 @@ types: build $(VENV)/.group-types ## mypy and pyright, both strict; the types ag
 	$(bin)/mypy
 	$(bin)/pyright --pythonpath $(bin)/python
 	$(bin)/pyright --pythonpath $(bin)/python --ignoreexternal --verifytypes jobcore
-	$(if $(compiled),$(bin)/python -m mypy.stubtest jobcore --allowlist tests/typing/stubtest-allowlist.txt)
+	$(if $(compiled),$(bin)/python -m mypy.stubtest jobcore --mypy-config-file pyproject.toml --allowlist tests/typing/stubtest-allowlist.txt)
 
 # In pure Python, where signatures carry types.
 .PHONY: docs

@@ -37,6 +37,8 @@ nitpick_ignore_regex = [
     ("py:.*", r"UUID|datetime|timedelta"),
     # type variables and literals
     ("py:.*", r"(.*\W)?(T|R|P|CallP|PushP|HandlerT|MiddlewareT|EventKind|Executor)(\..*)?"),
+    # other libraries
+    ("py:.*", r"taskiq\..*|AckableMessage"),
     # what a signature names and nobody imports
     ("py:.*", r"(jobcore\..*\.)?(Blocking|JobDecorator|JobLogger|JobSpec|Middleware|Pool|Pusher|Record|Stage)"),
 ]

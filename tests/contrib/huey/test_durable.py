@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -74,7 +75,7 @@ def queue_up(storage: JobcoreStorage, works: list[Callable[[], Any]]) -> list[Ba
 
     threads = []
     for place in range(len(works)):
-        threads.append(started(lambda place=place: run(place)))
+        threads.append(started(partial(run, place)))
         while len(group._queue) <= place:
             threading.Event().wait(0.001)
     go.set()
@@ -119,7 +120,7 @@ def test_calls_that_come_during_a_transaction_share_the_next(
     monkeypatch.setattr(database, "commit", lambda: commits.append(commit()))
 
     tasks = [b"%d" % number for number in range(10)]
-    raised = queue_up(storage, [lambda task=task: storage.enqueue(task) for task in tasks])
+    raised = queue_up(storage, [partial(storage.enqueue, task) for task in tasks])
 
     assert [None] * 10 == raised
     assert 1 == len(commits)

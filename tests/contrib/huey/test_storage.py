@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -109,7 +110,7 @@ def test_every_task_is_taken_once(storage: JobcoreStorage) -> None:
     def consume() -> list[bytes | None]:
         return [storage.dequeue() for _ in range(number * producers // consumers)]
 
-    works: list[Callable[[], Any]] = [lambda producer=producer: produce(producer) for producer in range(producers)]
+    works: list[Callable[[], Any]] = [partial(produce, producer) for producer in range(producers)]
     taken = in_threads(*works, *[consume] * consumers)[producers:]
 
     every = Counter(data for some in taken for data in some)

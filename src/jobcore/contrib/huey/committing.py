@@ -33,13 +33,13 @@ class Request:
 
     def __init__(self, act: Callable[[sqlite3.Connection], Any] | None, *, writes: bool) -> None:
         """Without an act it closes the connection, when all others in its company are answered."""
-        self.act = act
-        self.writes = writes
+        self.act: Callable[[sqlite3.Connection], Any] | None = act
+        self.writes: bool = writes
         self.value: Any = None
         self.error: Exception | None = None
-        self.answered = False
-        self.leads = False
-        self.bell = threading.Lock()
+        self.answered: bool = False
+        self.leads: bool = False
+        self.bell: threading.Lock = threading.Lock()
         self.bell.acquire()
 
 

@@ -27,7 +27,7 @@ class MemoryStore:
     """For the threads of this process."""
 
     def __init__(self) -> None:
-        self.waiters = Waiters()
+        self.waiters: Waiters = Waiters()
         self._queue = JobIndex()
         self._schedule = JobIndex()
         self._lock = threading.Lock()  # over what follows

@@ -102,7 +102,7 @@ class SqliteStore:
         self._flows = False
         self._group = GroupCommit(Database(path, synchronous, migrate=True, one_thread=False), _make_tables)
         self._watcher = Watcher(path + "-wal", self._group.version)
-        self.waiters = Waiters(lambda: self._watcher.begin(self.waiters))
+        self.waiters: Waiters = Waiters(lambda: self._watcher.begin(self.waiters))
 
     def push(self, data: bytes, priority: int) -> None:
         self._write(_PUSH, self._name, -check_int("priority", priority, -32768, 32767), data)

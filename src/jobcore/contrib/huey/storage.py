@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from huey.constants import EmptyData  # pyright: ignore[reportMissingTypeStubs]  (huey has no types)
-from huey.storage import BaseStorage  # pyright: ignore[reportMissingTypeStubs]
 
 from jobcore.contrib.huey.memory import MemoryStore
 from jobcore.errors import InvalidJob, InvalidURL
@@ -25,12 +24,20 @@ from jobcore.opening import sqlite_place
 if TYPE_CHECKING:
     from jobcore.contrib.huey.store import Key, Store
 
+    class BaseStorage:
+        """huey's, of which a checker knows nothing."""
+
+        def __init__(self, name: str) -> None: ...
+        def __getattr__(self, name: str) -> Any: ...
+else:
+    from huey.storage import BaseStorage
+
 _QUEUE = object()
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
 
-class JobcoreStorage(BaseStorage):  # type: ignore[misc]
+class JobcoreStorage(BaseStorage):
     """A storage for huey: `Huey(storage_class=JobcoreStorage)`.
 
     In memory by default, for the threads of this process. `url="sqlite:///jobs.db"` keeps everything in a file, for the
@@ -47,21 +54,21 @@ class JobcoreStorage(BaseStorage):  # type: ignore[misc]
     def __init__(
         self, name: str = "huey", url: str = "memory://", *, blocking: bool = True, read_timeout: float = 1.0
     ) -> None:
-        super().__init__(check_queue(name))  # pyright: ignore[reportUnknownMemberType]
-        self.blocking = blocking
-        self.read_timeout = read_timeout
+        super().__init__(check_queue(name))
+        self.blocking: bool = blocking
+        self.read_timeout: float = read_timeout
         self._url = url
         self._store = _open(url, name)
         self._waiters = self._store.waiters
         _storages.add(self)
 
-    def close(self) -> bool:  # pyright: ignore[reportIncompatibleMethodOverride]
+    def close(self) -> bool:
         """Let go of the database until the next call; whether it was open."""
         return self._store.close()
 
     def enqueue(self, data: bytes, priority: float | None = None) -> None:
         """Put a task into the queue: higher priorities first, None being 0, and in the order of the calls."""
-        self._store.push(data, priority if type(priority) is int else _whole(priority))
+        self._store.push(data, _whole(priority))
         self._waiters.ring(_QUEUE)
 
     def dequeue(self) -> bytes | None:

@@ -26,7 +26,7 @@ class Waiters:
     """The lines; `on_wait` is called with `lock` held whenever somebody joins one."""
 
     def __init__(self, on_wait: Callable[[], None] = lambda: None) -> None:
-        self.lock = threading.RLock()  # the garbage collector may run anything, even in here
+        self.lock: threading.RLock = threading.RLock()  # the garbage collector may run anything, even in here
         self._lines: dict[Hashable, deque[threading.Lock]] = {}
         self._on_wait = on_wait
 
