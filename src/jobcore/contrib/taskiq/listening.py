@@ -42,6 +42,8 @@ _logger = logging.getLogger("jobcore.taskiq")
 
 MOST = 100
 """Messages that one batch has at the most."""
+TURN = 0.5
+"""Seconds. taskiq's worker is told to stop by a signal handler that does not wake its loop: somebody has to turn it."""
 QUIET = 0.05
 """Seconds. A receiver that can start a message asks within a few turns of the loop."""
 
@@ -62,6 +64,7 @@ class Listener:
         self._out = 0
         self._asked = 0
         self._watch: asyncio.TimerHandle | None = None
+        self._turning: asyncio.TimerHandle | None = None
         self._handing_back: asyncio.Task[None] | None = None
         self._closed = False
 
@@ -70,6 +73,7 @@ class Listener:
         self._keeper.start()
         self._kept = True
         batch = self._batch
+        self._turn()
         try:
             while jobs := await self._pop():
                 batch.extend(map(self._held, jobs))
@@ -79,8 +83,9 @@ class Listener:
                     yield AckableMessage(data=data_of(delivery.job), ack=partial(self._acknowledge, delivery))
                     self._asked += 1
         finally:
-            if self._watch is not None:
-                self._watch.cancel()
+            for timer in (self._watch, self._turning):
+                if timer is not None:
+                    timer.cancel()
             if self._handing_back is not None:
                 await self._handing_back
             await self._hand_back()
@@ -124,6 +129,9 @@ class Listener:
             if limit > 1 and self._watch is None:
                 self._look_again(-1)
         return jobs
+
+    def _turn(self) -> None:
+        self._turning = asyncio.get_running_loop().call_later(TURN, self._turn)
 
     def _look_again(self, asked: int) -> None:
         """After `QUIET`. Only if nothing was asked between two looks is it the receiver that is full, not the loop."""
