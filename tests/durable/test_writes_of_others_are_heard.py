@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import pytest
@@ -79,6 +79,20 @@ def test_a_ring_before_the_sleep_and_one_amid_it_end_it(
         watch.ring()
         sleeper.join(60)
         assert not sleeper.is_alive()
+
+
+@linux
+def test_a_ring_that_ended_a_sleep_does_not_end_the_next_one_too(
+    log: Path, in_thread: Callable[[Callable[[], None]], threading.Thread]
+) -> None:
+    watch = Watch()
+    watch.listen(str(log))
+    sleeper = in_thread(partial(watch.sleep, HOUR, never))
+    while not watch._listens:
+        time.sleep(0)
+    watch.ring()
+    sleeper.join(60)
+    assert watch._bell.locked()
 
 
 def test_no_ring_of_many_threads_is_missed(
@@ -194,7 +208,9 @@ def test_a_pop_that_waits_hears_the_push_of_another_process(path: Path) -> None:
         async with SqliteStorage(path) as storage:
             for _ in range(3):
                 pop = asyncio.create_task(storage.pop("default", UUID(int=1)))
-                await asyncio.sleep(0.2)
+                engine: Any = storage._engine
+                while engine._watch._pause < HOUR:
+                    await asyncio.sleep(0.005)
                 process = await asyncio.create_subprocess_exec(sys.executable, "-c", PUSH, str(path))
                 assert await process.wait() == 0
                 assert (await asyncio.wait_for(pop, 60)).name == "from another process"

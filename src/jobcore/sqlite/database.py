@@ -59,6 +59,19 @@ def _code(error: BaseException) -> int:
     return (getattr(error, "sqlite_errorcode", None) or 0) & _PRIMARY
 
 
+def told(error: Exception) -> Exception:
+    """What one caller gets for this: an exception of its own, with the cause chained, if it is the database's."""
+    if isinstance(error, StorageUnavailable):
+        unavailable = StorageUnavailable(error.reason)
+        unavailable.__cause__ = error.__cause__
+    elif isinstance(error, sqlite3.Error):
+        unavailable = StorageUnavailable(str(error))
+        unavailable.__cause__ = error
+    else:
+        return error
+    return unavailable
+
+
 class Database:
     """One file and, while it is there, a connection to it.
 

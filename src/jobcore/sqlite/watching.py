@@ -13,7 +13,6 @@ for from a budget of `RATE` a second, so that waiting takes no notable part of a
 
 from __future__ import annotations
 
-import ctypes
 import os
 import select
 import threading
@@ -103,6 +102,8 @@ class Watch:
         rang = self._bell.acquire(blocking=False)
         rang_ear, heard = ear.wait(0 if rang else seconds)
         self._listens = False
+        if rang_ear:  # this ring set the bell free as well, and is noticed
+            self._bell.acquire(blocking=False)
         if heard:
             self._hear()
         return rang or rang_ear
@@ -144,13 +145,16 @@ class Ear:
 def open_ear(path: str) -> Ear | None:
     """An ear for this file; None where the kernel has no such thing, or no more of it to give."""
     try:
+        import ctypes  # noqa: PLC0415  (who keeps no jobs in a file has no use for it, and some Pythons lack it)
+
         libc = ctypes.CDLL(None)
-        changes = libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
-        if changes < 0:
-            return None
-        if libc.inotify_add_watch(changes, os.fsencode(path), _IN_MODIFY) < 0:
-            os.close(changes)
-            return None
-        return Ear(changes, os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC))
-    except (AttributeError, TypeError, OSError):  # TypeError: Windows loads no library without a name
+        begin, add = libc.inotify_init1, libc.inotify_add_watch
+        door = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+    except (ImportError, AttributeError, TypeError, OSError):  # TypeError: Windows loads no library without a name
         return None
+    changes = begin(os.O_NONBLOCK | os.O_CLOEXEC)
+    if changes < 0:
+        os.close(door)
+        return None
+    ear = Ear(changes, door)
+    return ear if add(changes, os.fsencode(path), _IN_MODIFY) >= 0 else None

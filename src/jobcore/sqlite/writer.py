@@ -40,7 +40,7 @@ from jobcore._durable.lines import Lines
 from jobcore._durable.requests import READING, Answers, Pop, Request, share, undoing
 from jobcore._durable.storage import COUNTERS
 from jobcore.errors import JobcoreError, StorageClosed, StorageUnavailable
-from jobcore.sqlite.database import Database, concerns_one, is_busy, patiently
+from jobcore.sqlite.database import Database, concerns_one, is_busy, patiently, told
 from jobcore.sqlite.tables import TOGETHER, Tables
 from jobcore.sqlite.watching import Watch
 
@@ -379,14 +379,6 @@ class Writer:
         answers.deliver()
 
 
-def _told(error: Exception) -> BaseException:
-    """What a caller gets for this: an exception of its own, with the cause chained."""
-    if isinstance(error, StorageUnavailable):
-        told = StorageUnavailable(error.reason)
-        told.__cause__ = error.__cause__
-    elif isinstance(error, sqlite3.Error):
-        told = StorageUnavailable(str(error))
-        told.__cause__ = error
-    else:
-        return error if isinstance(error, JobcoreError | MemoryError) else RuntimeError(f"bug: {error!r}")
-    return told
+def _told(error: Exception) -> Exception:
+    expected = isinstance(error, sqlite3.Error | JobcoreError | MemoryError)
+    return told(error) if expected else RuntimeError(f"bug: {error!r}")

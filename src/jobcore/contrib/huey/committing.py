@@ -11,14 +11,14 @@ under the lock only when the queue is empty, so a request in the queue has a lea
 
 from __future__ import annotations
 
-import sqlite3
 import threading
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from jobcore.errors import StorageUnavailable
-from jobcore.sqlite.database import Database, concerns_one, is_busy
+from jobcore.sqlite.database import Database, concerns_one, is_busy, told
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Callable
 
 T = TypeVar("T")
@@ -173,23 +173,10 @@ class GroupCommit:
             self._database.close()
         for request in batch:
             if not request.answered:
-                request.error = _told(error)
+                request.error = told(error)
 
 
 def _is_own(error: Exception) -> bool:
     """Whether another request could fare better; what the module finds wrong, and not the database, has no code."""
     is_database = isinstance(error, StorageUnavailable) or getattr(error, "sqlite_errorcode", None) is not None
     return not is_database or concerns_one(error)
-
-
-def _told(error: Exception) -> Exception:
-    """An exception for one caller."""
-    if isinstance(error, StorageUnavailable):
-        told = StorageUnavailable(error.reason)
-        told.__cause__ = error.__cause__
-    elif isinstance(error, sqlite3.Error):
-        told = StorageUnavailable(str(error))
-        told.__cause__ = error
-    else:
-        return error
-    return told

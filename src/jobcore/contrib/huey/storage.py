@@ -201,8 +201,10 @@ def _open(url: str, name: str) -> Store:
 
 
 def _whole(priority: float | None) -> int:
-    whole = 0 if priority is None else int(priority)
-    if priority not in {None, whole}:
+    if priority is None:
+        return 0
+    whole = int(priority)
+    if whole != priority:
         raise InvalidJob("priority", f"must be a whole number, not {priority}")
     return whole
 

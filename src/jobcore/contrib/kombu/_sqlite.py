@@ -36,6 +36,7 @@ from jobcore.errors import StorageUnavailable
 from jobcore.sqlite.database import Database, is_busy, patiently
 from jobcore.sqlite.schema import BACKOFF
 from jobcore.sqlite.tables import DELIVERIES, ID, Tables
+from jobcore.sqlite.watching import WATCH
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Sequence
@@ -45,9 +46,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Held = tuple[bytes, bytes, int]
 """Message, runner and number of the delivery."""
-
-WATCH = 0.025
-"""Seconds between two looks for what other processes have written, while a consumer waits."""
 
 _dumps: Callable[[Payload], str] = json.dumps  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
 _loads: Callable[[bytes], Payload] = json.loads  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
