@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import tempfile
+from dataclasses import replace
 from itertools import count
 
-from tests.peers.suite import Suite
-from tests.peers.suites.huey import put_in
+from tests.peers.suites import huey
 
-SUITE = Suite(name="huey, in SQLite", requirement="huey==3.5.4", tests=["huey.tests"])
+SUITE = replace(huey.SUITE, name="huey, in SQLite")
 
 
 def inject() -> None:
     folder, numbers = tempfile.mkdtemp(dir="."), count()
-    put_in(lambda: {"url": f"sqlite:///{folder}/{next(numbers)}.db"})
+    huey.put_in(lambda: {"url": f"sqlite:///{folder}/{next(numbers)}.db"})
