@@ -55,14 +55,20 @@ test: test-cxx test-pure $(if $(compiled),test-compiled) ## all tests: C++, pure
 test-cxx: $(VENV)/.group-build ## the tests of the C++ core, without Python
 	$(bin)/cmake --workflow --preset dev
 
-# What the servers do differs by their version, not by how this package was built: the compiled one meets two of them.
+# What servers and other libraries do does not differ by how this package was built. Where it is compiled as well, that
+# one meets them all, and the plain one is held to the protocol on one server, and runs the blocks of the documentation.
+beside_compiled := $(addprefix --ignore=,tests/contrib \
+	$(filter-out %/test_conformance.py,$(wildcard tests/postgres/test_*.py)))
+
 .PHONY: test-pure
 test-pure: export POSTGRES ?= newest
+test-pure: export PYTEST_ARGS += $(if $(compiled),$(beside_compiled))
 test-pure: ## the tests on a wheel without extension modules
-	$(MAKE) --no-print-directory pytest VENV=$(VENV)-pure INSTALL='-Cwheel.cmake=false .'
+	$(MAKE) --no-print-directory pytest VENV=$(VENV)-pure INSTALL='-Cwheel.cmake=false .' GROUPS=docs
 
 .PHONY: test-compiled
 test-compiled: export JOBCORE_IMPLEMENTATION = cpp
+test-compiled: export PYTEST_ARGS += --ignore=tests/docs
 test-compiled: pytest ## the tests on the compiled package
 
 KILLS ?= 200
@@ -78,7 +84,7 @@ crash-postgres: build $(VENV)/.group-test $(VENV)/.group-postgres ## the same fo
 	$(bin)/python -m pytest tests/postgres/test_killed_connections_lose_nothing.py
 
 .PHONY: pytest
-pytest: build $(VENV)/.group-test $(VENV)/.group-contrib $(VENV)/.group-demo $(VENV)/.group-postgres
+pytest: build $(addprefix $(VENV)/.group-,test contrib demo postgres $(GROUPS))
 	$(bin)/python -m pytest $(PYTEST_ARGS)
 
 .PHONY: test-peers
@@ -187,13 +193,12 @@ types: build $(VENV)/.group-types ## mypy and pyright, both strict; the types ag
 
 # In pure Python, where signatures carry types.
 .PHONY: docs
-docs: ## the documentation, into build/docs, without warnings; and every block of it is run
+docs: ## the documentation, into build/docs, without warnings; `make test` runs its blocks
 	$(MAKE) --no-print-directory html VENV=$(VENV)-pure INSTALL='-Cwheel.cmake=false .'
 
 .PHONY: html
 html: build $(VENV)/.group-docs $(VENV)/.group-contrib $(VENV)/.group-postgres
 	$(bin)/sphinx-build -n -W --keep-going -d build/doctrees docs build/docs
-	$(bin)/python -m pytest tests/docs
 
 # ---- measuring and shipping it
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from jobcore import PostgresStorage
+    from tests.postgres.server import Server
 
 
 class TestPostgresStorage(StorageConformance):
@@ -21,8 +22,8 @@ class TestPostgresStorage(StorageConformance):
     wake_latency = 0  # in virtual time
 
     @pytest.fixture(autouse=True)
-    def _on_a_server(self, dsn: str) -> None:
-        self.dsn = dsn
+    def _on_a_server(self, server: Server) -> None:
+        self.dsn = server.dsn()
 
     @asynccontextmanager
     async def open_storage(self, clock: FakeClock) -> AsyncIterator[PostgresStorage]:
