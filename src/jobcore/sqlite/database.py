@@ -25,8 +25,12 @@ T = TypeVar("T")
 PATIENCE = 20.0
 """Seconds for which another process may hold the lock before a call ends with `StorageUnavailable`."""
 
+LONG_LOG = 4000
+"""Pages of the log after which it is carried over and begun anew: 16 MiB. That syncs, so it had better carry much."""
+SHORT_LOG = 1000
+"""The same for commits one by one: as long as the log grows, each of their syncs writes the file's new length too."""
+
 PRAGMAS = (
-    "PRAGMA wal_autocheckpoint = 4000",  # 16 MiB: a checkpoint syncs, so it had better carry much
     "PRAGMA journal_size_limit = 16777216",
     "PRAGMA cache_size = -16384",
     "PRAGMA temp_store = memory",
@@ -79,12 +83,15 @@ class Database:
     lock of its owner.
     """
 
-    def __init__(self, path: str, synchronous: str, *, migrate: bool, one_thread: bool = True) -> None:
+    def __init__(
+        self, path: str, synchronous: str, *, migrate: bool, one_thread: bool = True, log: int = LONG_LOG
+    ) -> None:
         self.path = path
         self.connection: sqlite3.Connection | None = None
         self._synchronous = synchronous
         self._migrate = migrate
         self._one_thread = one_thread
+        self._log = log
         self._identity: tuple[int, int] | None = None
 
     def open(self) -> sqlite3.Connection:
@@ -114,7 +121,7 @@ class Database:
         run("PRAGMA auto_vacuum = incremental")  # counts before the first table is made
         run("PRAGMA journal_mode = wal")
         run(f"PRAGMA synchronous = {self._synchronous}")
-        for pragma in PRAGMAS:
+        for pragma in (f"PRAGMA wal_autocheckpoint = {self._log}", *PRAGMAS):
             run(pragma)
         if patiently(lambda: version_of(connection, self.path)) < VERSION:
             run("BEGIN IMMEDIATE")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -166,6 +167,36 @@ def test_a_file_that_was_deleted_is_told_once_and_then_made_anew(storage: Jobcor
         storage.enqueue(b"b")
     storage.enqueue(b"c")
     assert [b"c"] == storage.enqueued_items()
+
+
+def test_a_call_waits_for_the_lock_of_another_connection(storage: JobcoreStorage, path: Path) -> None:
+    storage.enqueue(b"a")
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    enqueues = started(lambda: storage.enqueue(b"b"))
+    assert not other.execute("SELECT 1 FROM huey_task WHERE data = 'b'").fetchall()
+    enqueues.join(0.05)
+    assert enqueues.is_alive()
+
+    other.execute("COMMIT")
+    enqueues.join(PATIENCE)
+    other.close()
+    assert [b"a", b"b"] == storage.enqueued_items()
+
+
+def test_no_room_is_told_and_the_next_call_has_its_own_fate(storage: JobcoreStorage) -> None:
+    storage.enqueue(b"a")
+    store: Any = storage._store
+    connection: sqlite3.Connection = store._group._database.connection
+    (pages,) = connection.execute("PRAGMA page_count").fetchone()
+    connection.execute(f"PRAGMA max_page_count = {pages}")
+
+    with pytest.raises(StorageUnavailable, match="full"):
+        storage.enqueue(bytes(100_000))
+    raised = queue_up(storage, [lambda: storage.enqueue(bytes(100_000)), lambda: storage.enqueue(b"b")])
+
+    assert [StorageUnavailable, type(None)] == [type(error) for error in raised]
+    assert [b"a", b"b"] == storage.enqueued_items()
 
 
 def test_a_task_of_another_process_ends_the_wait_here(storage: JobcoreStorage, path: Path) -> None:

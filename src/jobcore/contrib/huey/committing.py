@@ -2,8 +2,8 @@
 
 A thread that finds nobody at work *leads*: it carries out what is there in one transaction and answers the others. Who
 comes meanwhile, while the disk syncs, joins the queue and *follows*; when the transaction has ended, its leader hands
-the lead to the first of them. So a thread that is alone pays nothing for the company it could have, and the slower the
-disk is, the more threads share each of its syncs.
+the lead to the first of them. So the slower the disk is, the more threads share each of its syncs. A thread that is
+alone pays little for the company it could have: one statement needs no transaction around it.
 
 At any moment at most one thread leads, and touches the database; `_led` says whether one does. The lead is given up
 under the lock only when the queue is empty, so a request in the queue has a leader that will take it.
@@ -12,35 +12,47 @@ under the lock only when the queue is empty, so a request in the queue has a lea
 from __future__ import annotations
 
 import threading
+from enum import Enum, auto
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from jobcore.errors import StorageUnavailable
-from jobcore.sqlite.database import Database, concerns_one, is_busy, told
+from jobcore.sqlite.database import Database, concerns_one, is_busy, patiently, told
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 T = TypeVar("T")
 
 _VACUUM_EVERY = 256
 
 
+class Kind(Enum):
+    """What carrying out a request asks for."""
+
+    READ = auto()
+    CHANGE = auto()
+    """One statement that changes; reads before it want its transaction."""
+    ONE_CHANGE = auto()
+    """One statement, which is a transaction of its own where it is not in another one."""
+    CLOSE = auto()
+    """No connection, when all others in its company are answered."""
+
+
 class Request:
-    """What a thread wants done, and what came of it; its bell rings when it is answered, or leads."""
+    """What a thread wants done, and what came of it; if it follows, its bell rings when it is answered, or leads."""
 
-    __slots__ = ("act", "answered", "bell", "error", "leads", "value", "writes")
+    __slots__ = ("act", "answered", "bell", "error", "kind", "leads", "value")
 
-    def __init__(self, act: Callable[[sqlite3.Connection], Any] | None, *, writes: bool) -> None:
-        """Without an act it closes the connection, when all others in its company are answered."""
-        self.act: Callable[[sqlite3.Connection], Any] | None = act
-        self.writes: bool = writes
+    def __init__(self, kind: Kind, act: Callable[[sqlite3.Connection], Any]) -> None:
+        self.kind: Kind = kind
+        self.act: Callable[[sqlite3.Connection], Any] = act
         self.value: Any = None
         self.error: Exception | None = None
         self.answered: bool = False
         self.leads: bool = False
-        self.bell: threading.Lock = threading.Lock()
-        self.bell.acquire()
+        self.bell: threading.Lock | None = None
 
 
 class GroupCommit:
@@ -56,11 +68,16 @@ class GroupCommit:
 
     def read(self, act: Callable[[sqlite3.Connection], T]) -> T:
         """What this finds in the database."""
-        return cast("T", self._call(Request(act, writes=False)))
+        return cast("T", self._call(Request(Kind.READ, act)))
 
     def write(self, act: Callable[[sqlite3.Connection], T]) -> T:
-        """What comes of this, as soon as it is durable; it must be one statement that changes, or none."""
-        return cast("T", self._call(Request(act, writes=True)))
+        """What comes of this, as soon as it is durable; it must be one statement that changes, or none, after reads."""
+        return cast("T", self._call(Request(Kind.CHANGE, act)))
+
+    def change(self, statement: str, parameters: Sequence[Any]) -> list[Any]:
+        """The rows that this statement returns, as soon as what it changes is durable."""
+        act = partial(_rows, statement=statement, parameters=parameters)
+        return cast("list[Any]", self._call(Request(Kind.ONE_CHANGE, act)))
 
     def version(self) -> int:
         """A number that changes when another connection has written."""
@@ -68,25 +85,28 @@ class GroupCommit:
 
     def close(self) -> bool:
         """Close the connection, until the next call; whether there was one."""
-        return bool(self._call(Request(None, writes=False)))
+        return bool(self._call(Request(Kind.CLOSE, lambda _: None)))
 
     def _call(self, request: Request) -> Any:
         with self._lock:
-            if self._led:
+            follows = self._led
+            if follows:
+                request.bell = threading.Lock()
+                request.bell.acquire()
                 self._queue.append(request)
             else:
-                self._led = request.leads = True
-        if not request.leads:
-            self._follow(request)
-        if request.leads:
-            self._lead(request)
+                self._led = True
+        if not follows:
+            self._lead([request])
+        else:
+            self._follow(request, request.bell)
         if request.error is not None:
             raise request.error
         return request.value
 
-    def _follow(self, request: Request) -> None:
+    def _follow(self, request: Request, bell: threading.Lock) -> None:
         try:
-            request.bell.acquire()
+            bell.acquire()
         except BaseException:  # a signal
             with self._lock:
                 if request in self._queue:
@@ -94,10 +114,12 @@ class GroupCommit:
             if request.leads:
                 self._hand_on([])
             raise
+        if request.leads:
+            with self._lock:
+                batch, self._queue = [request, *self._queue], []
+            self._lead(batch)
 
-    def _lead(self, request: Request) -> None:
-        with self._lock:
-            batch, self._queue = [request, *self._queue], []
+    def _lead(self, batch: list[Request]) -> None:
         try:
             self._carry_out(batch)
         except Exception as error:  # noqa: BLE001  (whatever it is, those who wait have to know)
@@ -115,13 +137,16 @@ class GroupCommit:
             if successor is not None:
                 successor.leads = True
         for follower in followers:
-            follower.bell.release()
+            _ring(follower)
         if successor is not None:
-            successor.bell.release()
+            _ring(successor)
 
     def _carry_out(self, batch: list[Request]) -> None:
-        acting = [request for request in batch if request.act is not None]
-        if any(request.writes for request in acting):
+        if len(batch) == 1 and batch[0].kind is Kind.ONE_CHANGE:
+            self._change(batch[0])
+            return
+        acting = [request for request in batch if request.kind is not Kind.CLOSE]
+        if any(request.kind is not Kind.READ for request in acting):
             self._transact(acting)
         else:
             for request in acting:
@@ -130,7 +155,13 @@ class GroupCommit:
             was_open = self._database.connection is not None
             self._database.close()
             for request in batch:
-                request.value = was_open if request.act is None else request.value
+                request.value = was_open if request.kind is Kind.CLOSE else request.value
+
+    def _change(self, request: Request) -> None:
+        self._opened()
+        self._database.check()
+        patiently(lambda: self._do(request))
+        self._written_once()
 
     def _transact(self, batch: list[Request]) -> None:
         connection = self._opened()
@@ -143,6 +174,9 @@ class GroupCommit:
         self._database.commit()
         for request in batch:
             request.answered = True
+        self._written_once()
+
+    def _written_once(self) -> None:
         self._written += 1
         if self._written >= _VACUUM_EVERY:
             self._written = 0
@@ -151,11 +185,11 @@ class GroupCommit:
     def _do(self, request: Request) -> None:
         connection = self._opened()
         try:
-            request.value = request.act and request.act(connection)
+            request.value = request.act(connection)
         except Exception as error:
             if not _is_own(error):
                 raise
-            request.error = error
+            request.error = told(error) if _has_code(error) else error
 
     def _opened(self) -> sqlite3.Connection:
         connection = self._database.connection
@@ -176,7 +210,19 @@ class GroupCommit:
                 request.error = told(error)
 
 
+def _rows(connection: sqlite3.Connection, statement: str, parameters: Sequence[Any]) -> list[Any]:
+    return connection.execute(statement, parameters).fetchall()
+
+
+def _ring(follower: Request) -> None:
+    assert follower.bell is not None  # noqa: S101
+    follower.bell.release()
+
+
 def _is_own(error: Exception) -> bool:
     """Whether another request could fare better; what the module finds wrong, and not the database, has no code."""
-    is_database = isinstance(error, StorageUnavailable) or getattr(error, "sqlite_errorcode", None) is not None
-    return not is_database or concerns_one(error)
+    return not (isinstance(error, StorageUnavailable) or _has_code(error)) or concerns_one(error)
+
+
+def _has_code(error: Exception) -> bool:
+    return getattr(error, "sqlite_errorcode", None) is not None

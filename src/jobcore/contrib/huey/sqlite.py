@@ -17,7 +17,7 @@ from jobcore.contrib.huey.committing import GroupCommit
 from jobcore.contrib.huey.waiting import Waiters
 from jobcore.contrib.huey.watching import Watcher
 from jobcore.jobs._checks import check_int
-from jobcore.sqlite.database import Database
+from jobcore.sqlite.database import SHORT_LOG, Database
 
 if TYPE_CHECKING:
     import sqlite3
@@ -100,7 +100,8 @@ class SqliteStore:
     def __init__(self, path: str, synchronous: str, queue: str) -> None:
         self._name = queue
         self._flows = False
-        self._group = GroupCommit(Database(path, synchronous, migrate=True, one_thread=False), _make_tables)
+        database = Database(path, synchronous, migrate=True, one_thread=False, log=SHORT_LOG)
+        self._group = GroupCommit(database, _make_tables)
         self._watcher = Watcher(path + "-wal", self._group.version)
         self.waiters: Waiters = Waiters(lambda: self._watcher.begin(self.waiters))
 
@@ -186,7 +187,7 @@ class SqliteStore:
         return self._group.read(lambda connection: connection.execute(statement, parameters).fetchall())
 
     def _write(self, statement: str, *parameters: Any) -> list[Any]:
-        return self._group.write(lambda connection: connection.execute(statement, parameters).fetchall())
+        return self._group.change(statement, parameters)
 
 
 def _make_tables(connection: sqlite3.Connection) -> None:
