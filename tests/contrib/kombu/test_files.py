@@ -207,7 +207,7 @@ def test_who_only_publishes_has_no_thread(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(_transport, "_brokers", {})
     with Connection(f"jobcore+sqlite:///{tmp_path}/queues.db") as connection:
         connection.SimpleQueue("work").put("it")
-        assert not [thread for thread in threading.enumerate() if thread.name == "jobcore kombu"]
+        assert not [thread for thread in threading.enumerate() if thread.name == "jobcore-keeper"]
 
 
 def test_a_closed_connection_leaves_no_thread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -216,8 +216,8 @@ def test_a_closed_connection_leaves_no_thread(tmp_path: Path, monkeypatch: pytes
         queue = connection.SimpleQueue("work")
         queue.put("it")
         queue.get(timeout=60).ack()
-        assert [thread for thread in threading.enumerate() if thread.name == "jobcore kombu"]
-    assert not [thread for thread in threading.enumerate() if thread.name == "jobcore kombu"]
+        assert [thread for thread in threading.enumerate() if thread.name == "jobcore-keeper"]
+    assert not [thread for thread in threading.enumerate() if thread.name == "jobcore-keeper"]
 
 
 GET = """
