@@ -19,7 +19,6 @@ from jobcore._time import LATEST
 from jobcore.contrib._messages.memory import MemoryMessages
 from jobcore.contrib.dramatiq._consumer import JobcoreConsumer, told
 from jobcore.errors import InvalidURL
-from jobcore.jobs._checks import check_int
 from jobcore.opening import sqlite_place
 
 if TYPE_CHECKING:
@@ -41,8 +40,8 @@ class JobcoreBroker(Broker):
     Messages that a process held when it died come back `heartbeat_timeout` milliseconds after its last sign of life. A
     message that failed for good is kept for `dead_message_ttl` milliseconds, and then until the next one of its queue.
 
-    Raises `InvalidURL`, a `ValueError`, for a URL that names neither; where the file cannot be used, its methods raise
-    dramatiq's `ConnectionClosed`.
+    Raises `ValueError` for options that make no sense, `InvalidURL` among them; where the file cannot be used, its
+    methods raise dramatiq's `ConnectionClosed`.
     """
 
     def __init__(
@@ -55,8 +54,12 @@ class JobcoreBroker(Broker):
     ) -> None:
         super().__init__(middleware)
         self.queues: dict[str, None] = {}
-        self.dead_message_ttl: int = check_int("dead_message_ttl", dead_message_ttl, 0, 2**53)
-        self._messages = _open(url, check_int("heartbeat_timeout", heartbeat_timeout, 5, 5 * DAY))
+        if not 5 <= heartbeat_timeout <= 5 * DAY:  # noqa: PLR2004  (five heartbeats, of what `NewJobInfo` takes)
+            raise ValueError(f"heartbeat_timeout must be 5 to {5 * DAY} milliseconds, not {heartbeat_timeout!r}")
+        if dead_message_ttl < 0:
+            raise ValueError(f"dead_message_ttl must not be negative, and is {dead_message_ttl!r}")
+        self.dead_message_ttl: int = dead_message_ttl
+        self._messages = _open(url, heartbeat_timeout)
 
     def declare_queue(self, queue_name: str) -> None:
         """Make a queue known to this broker, once."""
