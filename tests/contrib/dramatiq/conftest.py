@@ -9,7 +9,6 @@ import pytest
 
 pytest.importorskip("dramatiq", reason="dramatiq is not installed")
 
-import dramatiq
 from dramatiq import Worker
 
 from jobcore.contrib.dramatiq import JobcoreBroker
@@ -28,7 +27,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 def broker(url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[JobcoreBroker]:
     """The broker of this test, dramatiq's global one as well."""
     broker = JobcoreBroker(url)
-    monkeypatch.setattr(dramatiq.broker, "global_broker", broker)
+    monkeypatch.setattr("dramatiq.broker.global_broker", broker)
     yield broker
     broker.close()
 

@@ -76,7 +76,7 @@ def test_a_delayed_message_is_a_scheduled_job(brokers: list[JobcoreBroker], path
 def test_a_message_comes_as_it_was_encoded(
     brokers: list[JobcoreBroker], encoder: dramatiq.Encoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dramatiq.message, "global_encoder", encoder)
+    monkeypatch.setattr("dramatiq.message.global_encoder", encoder)
     sent = brokers[0].enqueue(message("\N{SNOWMAN}", [1, None, {"x": 2.5}]))
     assert sent == got(brokers[1].consume("work", timeout=LONG))._message
 

@@ -124,6 +124,21 @@ def test_a_consumer_that_waits_in_vain_says_so_after_its_timeout(declared: Jobco
     assert monotonic() - start >= 0.05
 
 
+def test_a_consumer_that_waits_does_not_look_again_and_again(
+    declared: JobcoreBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[str] = []
+    get = declared._messages.get
+
+    def counted(queue: str, limit: int) -> Any:
+        looks.append(queue)
+        return get(queue, limit)
+
+    monkeypatch.setattr(declared._messages, "get", counted)
+    assert next(declared.consume("work", timeout=500)) is None
+    assert len(looks) <= 4  # before it waits, in its line, when the watching of a file begins, and at the end
+
+
 def test_a_delayed_message_stays_in_the_storage_until_it_is_due(declared: JobcoreBroker) -> None:
     start = current_millis()
     declared.enqueue(message("later"), delay=200)
