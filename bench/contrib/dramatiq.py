@@ -48,10 +48,14 @@ def working(broker: Any) -> Iterator[None]:
     worker.stop()
 
 
+def do_nothing(_: int) -> None:
+    pass
+
+
 def enqueueing(make: Make, number: int, threads: int = 1) -> Callable[[], float]:
     def way() -> float:
         with opened(make):
-            add = dramatiq.actor(lambda _: None, actor_name="add")
+            add = dramatiq.actor(do_nothing)
 
             def send() -> None:
                 for value in range(number // threads):
@@ -71,7 +75,7 @@ def enqueueing(make: Make, number: int, threads: int = 1) -> Callable[[], float]
 def carrying_out(make: Make, number: int) -> Callable[[], float]:
     def way() -> float:
         with opened(make) as broker:
-            add = dramatiq.actor(lambda _: None, actor_name="add")
+            add = dramatiq.actor(do_nothing)
             for value in range(number):
                 add.send(value)
             start = time.perf_counter()
@@ -117,7 +121,7 @@ def main() -> None:
 
         messages = "messages a second"
         normal = "?synchronous=normal"
-        timed = {"rounds": 3, "more_is_better": False}
+        timed: dict[str, Any] = {"rounds": 3, "more_is_better": False}
         write_page(
             "dramatiq",
             "dramatiq: its StubBroker, and ours",

@@ -21,7 +21,7 @@ from jobcore.contrib.dramatiq import JobcoreBroker
 from tests.contrib.dramatiq.consuming import LONG, drained, got, message
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 
@@ -172,7 +172,12 @@ def test_a_file_that_cannot_be_used_is_told_in_dramatiqs_words_and_used_when_it_
     path.write_text("no database at all, but text that is longer than the header of one" * 20)
     with closing(JobcoreBroker(f"sqlite:///{path}")) as broker:
         broker.declare_queue("work")
-        for call in (lambda: broker.enqueue(message(1)), lambda: next(broker.consume("work")), broker.flush_all):
+        calls: list[Callable[[], object]] = [
+            lambda: broker.enqueue(message(1)),
+            lambda: next(broker.consume("work")),
+            broker.flush_all,
+        ]
+        for call in calls:
             with pytest.raises(ConnectionClosed, match="not a database"):
                 call()
         path.unlink()

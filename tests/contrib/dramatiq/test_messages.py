@@ -55,9 +55,11 @@ def test_a_higher_broker_priority_goes_first(declared: JobcoreBroker) -> None:
 
 
 def test_the_messages_of_an_actor_with_a_lower_priority_go_first(broker: JobcoreBroker) -> None:
+    def act(_: int) -> None:
+        pass
+
     for priority in (10, 0, 5, 10**9, -(10**9)):
-        actor = dramatiq.actor(lambda _: None, actor_name=f"act{priority}", queue_name="work", priority=priority)
-        actor.send(priority)
+        dramatiq.actor(actor_name=f"act{priority}", queue_name="work", priority=priority)(act).send(priority)
     assert [-(10**9), 0, 5, 10, 10**9] == drained(broker)
 
 
@@ -323,9 +325,14 @@ def test_messages_from_many_threads_are_each_carried_out_once(
     broker: JobcoreBroker, work: Callable[..., dramatiq.Worker]
 ) -> None:
     done: list[int] = []
-    add = dramatiq.actor(done.append, actor_name="add", queue_name="work")
+    add = dramatiq.actor(actor_name="add", queue_name="work")(done.append)
     work(4)
-    threads = [threading.Thread(target=lambda i=i: [add.send(10 * i + j) for j in range(10)]) for i in range(8)]
+
+    def send_ten(first: int) -> None:
+        for number in range(first, first + 10):
+            add.send(number)
+
+    threads = [threading.Thread(target=send_ten, args=[10 * number]) for number in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -59,7 +59,7 @@ def test_a_worker_has_no_thread_for_delayed_messages_and_they_are_carried_out(
     broker: JobcoreBroker, work: Work
 ) -> None:
     done: list[int] = []
-    add = dramatiq.actor(done.append, actor_name="add")
+    add = dramatiq.actor(actor_name="add")(done.append)
     worker = work(1)
     for delay in (150, 50, 100):
         add.send_with_options(args=(delay,), delay=delay)
@@ -71,7 +71,7 @@ def test_a_worker_has_no_thread_for_delayed_messages_and_they_are_carried_out(
 @pytest.mark.parametrize("eta", ["not a number", None])
 def test_a_message_with_an_eta_that_is_no_time_is_carried_out(broker: JobcoreBroker, work: Work, eta: Any) -> None:
     done: list[int] = []
-    add = dramatiq.actor(done.append, actor_name="add")
+    add = dramatiq.actor(actor_name="add")(done.append)
     work()
     broker.enqueue(add.message_with_options(args=(1,), eta=eta))
     broker.join("default", timeout=LONG)

@@ -4,6 +4,9 @@ One thread asks for the next message, and fetches as many as there is room for i
 worker acknowledge. The first waits for room, which they make, and then for messages, which the storage tells of.
 """
 
+# dramatiq leaves out some types: of what a copy of a message takes, and of what its actor returns.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+
 from __future__ import annotations
 
 import threading

@@ -5,6 +5,9 @@ to hold it in its memory and to enqueue it anew when the time has come. Here a m
 once, and nobody gets it before it is due; so there are no delay queues, and no worker holds what is not due yet.
 """
 
+# dramatiq leaves out some types: of what a copy of a message takes, and of what its actor returns.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+
 from __future__ import annotations
 
 import time
