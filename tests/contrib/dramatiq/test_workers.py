@@ -102,7 +102,7 @@ def test_pipelines_and_results_work(broker: JobcoreBroker, work: Work) -> None:
         return x + y
 
     work()
-    pipe = (add.message(1, 2) | add.message(4)).run()
+    pipe = (add.message(1, 2) | add.message_with_options(args=(4,))).run()
     assert 7 == pipe.get_result(block=True, timeout=LONG)
 
 

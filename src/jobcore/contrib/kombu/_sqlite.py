@@ -124,7 +124,8 @@ class SqliteBroker(SqliteMessages[Payload, KombuTables]):
         """Renew the leases of what is held here, keep the queues that are used, and remove those that have ended."""
         super()._beat()
         now = self._now()
-        if not (self._consumed or self._read(lambda tables: tables.ended(now))):
+        ended = self._read(lambda tables: tables.ended(now))
+        if not (self._consumed or ended):
             return
         with self._transaction() as (_, tables):
             for queue in list(self._consumed):
