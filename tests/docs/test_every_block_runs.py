@@ -22,7 +22,13 @@ if not DOCS.exists():
 
 PAGES = [path for path in (ROOT / "README.md", *sorted(DOCS.rglob("*.md"))) if blocks_of(path.read_text("utf-8"))]
 
-FRAMEWORKS = {"web": "fastapi", "django": "django", "apscheduler": "apscheduler.jobstores", "taskiq": "taskiq"}
+FRAMEWORKS = {
+    "web": "fastapi",
+    "django": "django",
+    "apscheduler": "apscheduler.jobstores",
+    "taskiq": "taskiq",
+    "dramatiq": "dramatiq",
+}
 
 # What a page leaves to its reader.
 BEFORE = {"README.md": "from jobcore import MemoryStorage as MyStorage"}

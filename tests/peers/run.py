@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 PLACE = ROOT / "build" / "peers"
+LACKING = ROOT / "tests" / "peers" / "lacking"
 PATIENCE = 900
 """Seconds for one run of one suite."""
 
@@ -100,6 +101,8 @@ def unpacked(suite: Suite, folder: Path) -> Path:
     with tarfile.open(next(archives.glob("*.tar.gz"))) as archive:
         archive.extractall(folder, filter="data")
     (root,) = folder.iterdir()
+    for path, source in suite.lacking.items():
+        (root / path).write_bytes((LACKING / source).read_bytes() if source else b"")
     return root
 
 

@@ -7,11 +7,11 @@ ours, so it may have fixtures and hooks.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,8 @@ class Suite:
     """Files, folders or node ids: in the source distribution, or modules of the installed library."""
     sdist: bool = False
     """Whether the tests are in the source distribution, and not installed with the library."""
+    lacking: Mapping[str, str | None] = field(default_factory=dict[str, "str | None"])
+    """What the tests need and the source distribution lacks: a path in it, and the file of `tests/peers/lacking`."""
     arguments: Sequence[str] = ()
     """More arguments for pytest."""
 

@@ -59,7 +59,7 @@ class DramatiqStub(Adapter):
 
         self.broker = StubBroker()
         dramatiq.set_broker(self.broker)
-        self.actor = dramatiq.actor(job, broker=self.broker)
+        self.actor = dramatiq.actor(broker=self.broker)(job)
 
     def enqueue(self, number: int, sent: int) -> None:
         self.actor.send(number, sent)

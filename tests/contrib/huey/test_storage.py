@@ -58,7 +58,7 @@ def in_threads(*works: Callable[[], Any]) -> list[Any]:
 
 def await_waiter(storage: JobcoreStorage, number: int = 1) -> None:
     """Return when so many wait."""
-    waiters = storage._waiters
+    waiters = storage._store.waiters
     while sum(len(line) for line in waiters._lines.values()) < number:
         threading.Event().wait(0.001)
 

@@ -20,7 +20,7 @@ from kombu import Connection
 from kombu.exceptions import OperationalError
 
 from jobcore import InvalidURL, SqliteStorage, StorageUnavailable
-from jobcore.contrib.kombu import _transport
+from jobcore.contrib.kombu import _sqlite, _transport
 from jobcore.contrib.kombu._sqlite import SqliteBroker
 
 if TYPE_CHECKING:
@@ -150,6 +150,19 @@ def test_a_message_is_a_job_that_jobcore_can_read(brokers: list[SqliteBroker], t
     assert asyncio.run(asyncio.wait_for(popped(), 60)) == ("it", 7)
 
 
+def test_who_waits_is_told_of_what_another_process_writes(
+    brokers: list[SqliteBroker], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_sqlite, "LONGEST_WAIT", 60)
+    one, two = brokers
+    timer = threading.Timer(0.05, one.put, [["work"], message("it"), 0])
+    timer.start()
+    found = two.wait_for_any(lambda: two.get("work", 1) or None, 30)
+    assert found is not None
+    assert [delivery.payload["body"] for delivery in found] == ["it"]
+    timer.join()
+
+
 def test_bindings_of_another_process_route(brokers: list[SqliteBroker]) -> None:
     one, two = brokers
     one.bind("exchange", ("key", None, "queue"))
@@ -207,7 +220,7 @@ def test_who_only_publishes_has_no_thread(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(_transport, "_brokers", {})
     with Connection(f"jobcore+sqlite:///{tmp_path}/queues.db") as connection:
         connection.SimpleQueue("work").put("it")
-        assert not [thread for thread in threading.enumerate() if thread.name == "jobcore kombu"]
+        assert not [thread for thread in threading.enumerate() if thread.name == "jobcore-keeper"]
 
 
 def test_a_closed_connection_leaves_no_thread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -216,8 +229,8 @@ def test_a_closed_connection_leaves_no_thread(tmp_path: Path, monkeypatch: pytes
         queue = connection.SimpleQueue("work")
         queue.put("it")
         queue.get(timeout=60).ack()
-        assert [thread for thread in threading.enumerate() if thread.name == "jobcore kombu"]
-    assert not [thread for thread in threading.enumerate() if thread.name == "jobcore kombu"]
+        assert [thread for thread in threading.enumerate() if thread.name == "jobcore-keeper"]
+    assert not [thread for thread in threading.enumerate() if thread.name == "jobcore-keeper"]
 
 
 GET = """

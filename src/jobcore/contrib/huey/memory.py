@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from jobcore._ids import uuid7
-from jobcore.contrib.huey.waiting import Waiters
+from jobcore.contrib._waiting import Waiters
 from jobcore.memory import JobIndex
 
 if TYPE_CHECKING:

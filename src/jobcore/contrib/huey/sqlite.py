@@ -13,9 +13,10 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
+from jobcore.contrib._forking import ForkAware
+from jobcore.contrib._waiting import Waiters
+from jobcore.contrib._watching import Watcher
 from jobcore.contrib.huey.committing import GroupCommit
-from jobcore.contrib.huey.waiting import Waiters
-from jobcore.contrib.huey.watching import Watcher
 from jobcore.jobs._checks import check_int
 from jobcore.sqlite.database import SHORT_LOG, Database
 
@@ -94,15 +95,20 @@ _DROP_COUNTER = "DELETE FROM huey_counter WHERE queue = ? AND key = ?"
 _CLEAR_COUNTERS = "DELETE FROM huey_counter WHERE queue = ?"
 
 
-class SqliteStore:
+class SqliteStore(ForkAware):
     """For the threads of this process, and for other processes of this machine."""
 
     def __init__(self, path: str, synchronous: str, queue: str) -> None:
+        self._path = path
+        self._synchronous = synchronous
         self._name = queue
+        super().__init__()
+
+    def _begin(self) -> None:
         self._flows = False
-        database = Database(path, synchronous, migrate=True, one_thread=False, log=SHORT_LOG)
+        database = Database(self._path, self._synchronous, migrate=True, one_thread=False, log=SHORT_LOG)
         self._group = GroupCommit(database, _make_tables)
-        self._watcher = Watcher(path + "-wal", self._group.version)
+        self._watcher = Watcher(self._path + "-wal", self._group.version)
         self.waiters: Waiters = Waiters(lambda: self._watcher.begin(self.waiters))
 
     def push(self, data: bytes, priority: int) -> None:

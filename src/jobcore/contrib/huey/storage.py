@@ -7,9 +7,7 @@ brings is its order, waiting without polling, and commits that threads share.
 
 from __future__ import annotations
 
-import os
 import time
-import weakref
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -57,10 +55,7 @@ class JobcoreStorage(BaseStorage):
         super().__init__(check_queue(name))
         self.blocking: bool = blocking
         self.read_timeout: float = read_timeout
-        self._url = url
         self._store = _open(url, name)
-        self._waiters = self._store.waiters
-        _storages.add(self)
 
     def close(self) -> bool:
         """Let go of the database until the next call; whether it was open."""
@@ -69,13 +64,13 @@ class JobcoreStorage(BaseStorage):
     def enqueue(self, data: bytes, priority: float | None = None) -> None:
         """Put a task into the queue: higher priorities first, None being 0, and in the order of the calls."""
         self._store.push(data, _whole(priority))
-        self._waiters.ring(_QUEUE)
+        self._store.waiters.ring(_QUEUE)
 
     def dequeue(self) -> bytes | None:
         """Take the first task for good; wait for one, up to `read_timeout`, if this storage is blocking."""
         data = self._store.pop()
         if data is None and self.blocking:
-            data = self._waiters.wait(_QUEUE, self._store.pop, self.read_timeout)
+            data = self._store.waiters.wait(_QUEUE, self._store.pop, self.read_timeout)
         return data
 
     def queue_size(self) -> int:
@@ -113,7 +108,7 @@ class JobcoreStorage(BaseStorage):
     def put_data(self, key: Key, value: bytes, is_result: bool = False) -> None:  # noqa: ARG002, FBT001, FBT002
         """Keep a value under this key, in place of any other."""
         self._store.put(key, value)
-        self._waiters.ring(key)
+        self._store.waiters.ring(key)
 
     def peek_data(self, key: Key) -> Any:
         """The value of this key, or `EmptyData`."""
@@ -141,10 +136,10 @@ class JobcoreStorage(BaseStorage):
         max_delay: float = 1.0,  # noqa: ARG002
     ) -> bool:
         """Wait for a value of this key, without polling; False after `timeout` seconds."""
-        found = self._waiters.wait(key, lambda: self._store.get(key), timeout)
+        found = self._store.waiters.wait(key, lambda: self._store.get(key), timeout)
         if found is None:
             return False
-        self._waiters.ring(key)  # it stays there, for others who wait
+        self._store.waiters.ring(key)  # it stays there, for others who wait
         return True
 
     def put_if_empty(self, key: Key, value: bytes, ttl: float | None = None) -> bool:
@@ -152,7 +147,7 @@ class JobcoreStorage(BaseStorage):
         expires = None if ttl is None else time.time_ns() // 1000 + int(ttl * 1e6)
         put = self._store.put_new(key, value, expires)
         if put:
-            self._waiters.ring(key)
+            self._store.waiters.ring(key)
         return put
 
     def incr(self, key: Key, amount: int = 1) -> int:
@@ -178,13 +173,6 @@ class JobcoreStorage(BaseStorage):
     def flush_counters(self) -> None:
         """Forget all counters."""
         self._store.clear_counters()
-
-    def renew_after_fork(self) -> None:
-        """In the child: what the parent has open, and its locks, must not be touched; a file is opened anew."""
-        if not isinstance(self._store, MemoryStore):
-            _left_behind.append(self._store)
-            self._store = _open(self._url, self.name)
-            self._waiters = self._store.waiters
 
 
 def _open(url: str, name: str) -> Store:
@@ -212,16 +200,3 @@ def _whole(priority: float | None) -> int:
 def _microseconds(ts: datetime) -> int:
     # huey's times are naive, all of them in UTC or all of them local: what counts is their order.
     return ((ts if ts.tzinfo else ts.replace(tzinfo=UTC)) - _EPOCH) // _MICROSECOND
-
-
-_storages: weakref.WeakSet[JobcoreStorage] = weakref.WeakSet()
-_left_behind: list[Store] = []
-
-
-def _renew_after_fork() -> None:
-    for storage in _storages:
-        storage.renew_after_fork()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_renew_after_fork)

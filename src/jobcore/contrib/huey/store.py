@@ -1,6 +1,6 @@
 """What a `JobcoreStorage` stands on: the same few things in memory and in a file.
 
-Each call is atomic, from any thread. Times are microseconds since 1970.
+Each call is atomic, from any thread. Times are microseconds since 1970. One in a file begins anew in a forked child.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from jobcore.contrib.huey.waiting import Waiters
+    from jobcore.contrib._waiting import Waiters
 
 Key = str | bytes
 

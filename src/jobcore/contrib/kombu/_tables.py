@@ -6,14 +6,11 @@ worker that was killed (for its remote control, for events) do not fill up for e
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
-from jobcore.sqlite.schema import LEASED, SCHEDULED
+from jobcore.contrib._messages.tables import MessageTables
 
 if TYPE_CHECKING:
-    import sqlite3
-    from collections.abc import Iterable, Sequence
-
     from jobcore.contrib.kombu._broker import Binding
 
 SCHEMA = (
@@ -48,20 +45,12 @@ DELETE = (
     "DELETE FROM kombu_binding WHERE queue = ?",
     "DELETE FROM job WHERE queue = ?",
 )
-_READY = f"queue = ?1 AND (lane < {SCHEDULED} OR lane = {LEASED} AND at <= ?2)"
-SIZE = f"SELECT count(*) FROM job WHERE {_READY}"  # noqa: S608  (put together from constants)
-PURGE = f"DELETE FROM job WHERE {_READY}"  # noqa: S608  (as above)
-ADOPT = "UPDATE job SET heartbeat = ? WHERE id = ?"
-ACK = "DELETE FROM job WHERE id = ? AND runner = ? AND deliveries = ?"
-REQUEUE = "UPDATE job SET runner = NULL, lane = -priority, at = due WHERE id = ? AND runner = ? AND deliveries = ?"
 
 
-class KombuTables:
+class KombuTables(MessageTables):
     """The statements of one connection; each runs in a transaction of the broker's."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._execute = connection.execute
-        self._executemany = connection.executemany
+    schema: ClassVar[tuple[str, ...]] = SCHEMA
 
     def has(self, queue: str) -> bool:
         """Whether the queue was declared, and has not ended."""
@@ -103,24 +92,3 @@ class KombuTables:
         """The bindings to an exchange."""
         found: list[Binding] = self._execute(BINDINGS, (exchange,)).fetchall()
         return found
-
-    def size(self, queue: str, now: int) -> int:
-        """How many messages nobody holds."""
-        (size,) = self._execute(SIZE, (queue, now)).fetchone()
-        return int(size)
-
-    def purge(self, queue: str, now: int) -> int:
-        """Remove the messages that nobody holds; how many those were."""
-        return self._execute(PURGE, (queue, now)).rowcount
-
-    def adopt(self, beats: Iterable[Sequence[object]]) -> None:
-        """Let these messages be leased by the consumer's heartbeat, not their publisher's: (heartbeat, id) each."""
-        self._executemany(ADOPT, beats)
-
-    def ack(self, held: Iterable[Sequence[object]]) -> None:
-        """Remove these deliveries: (id, runner, number) each."""
-        self._executemany(ACK, held)
-
-    def requeue(self, held: Iterable[Sequence[object]]) -> None:
-        """Let these deliveries go, each to its old place."""
-        self._executemany(REQUEUE, held)

@@ -18,9 +18,7 @@ from __future__ import annotations
 import os
 import threading
 from collections import Counter, defaultdict, deque
-from contextlib import suppress
 from queue import Empty
-from time import monotonic
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -35,7 +33,8 @@ from jobcore.sqlite.storage import SYNCHRONOUS
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from jobcore.contrib.kombu._broker import Binding, Broker, Delivery, Payload
+    from jobcore.contrib._messages.messages import Delivery
+    from jobcore.contrib.kombu._broker import Binding, Broker, Payload
 
 FETCH = 32
 """At most so many messages are fetched ahead in one transaction."""
@@ -86,7 +85,7 @@ class Channel(virtual.Channel):
 
     def __init__(self, connection: Transport, **kwargs: Any) -> None:
         self.broker: Broker = connection.broker
-        self._fetched: defaultdict[str, deque[Delivery]] = defaultdict(deque)
+        self._fetched: defaultdict[str, deque[Delivery[Payload]]] = defaultdict(deque)
         self._consuming: Counter[str] = Counter()
         self._auto_delete: set[str] = set()
         self._transient: set[str] = set()  # those of them that were consumed from
@@ -296,16 +295,16 @@ class Transport(virtual.Transport):
 
     def drain_events(self, connection: Transport, timeout: float | None = None) -> None:  # noqa: ARG002  (this one)
         """Deliver a message, or wait for one; `TimeoutError` after so many seconds without any."""
-        deadline = None if timeout is None else monotonic() + timeout
-        while True:
-            mark = self.broker.mark()
-            with suppress(Empty):
+
+        def delivered() -> bool | None:
+            try:
                 self.cycle.get(self._deliver, timeout=timeout)
-                return
-            left = None if deadline is None else deadline - monotonic()
-            if left is not None and left <= 0:
-                raise TimeoutError
-            self.broker.wait(mark, left)
+            except Empty:
+                return None
+            return True
+
+        if not (delivered() or self.broker.wait_for_any(delivered, timeout)):
+            raise TimeoutError
 
 
 _brokers: dict[tuple[str, str, float], Broker] = {}
@@ -343,14 +342,14 @@ def _path(url: str) -> str:
     return os.path.abspath(path)  # noqa: PTH100
 
 
-def _first(fetched: deque[Delivery]) -> Delivery:
+def _first(fetched: deque[Delivery[Payload]]) -> Delivery[Payload]:
     try:
         return fetched.popleft()
     except IndexError:
         raise Empty from None
 
 
-def _message(delivery: Delivery) -> Payload:
+def _message(delivery: Delivery[Payload]) -> Payload:
     """The message as it is delivered: a copy, as it may lie in other queues, and be delivered again."""
     payload = delivery.payload
     properties = payload["properties"]

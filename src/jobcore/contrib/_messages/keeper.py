@@ -28,7 +28,7 @@ class Keeper:
         self._beat = beat
         self._bell = threading.Event()
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="jobcore kombu", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="jobcore-keeper", daemon=True)
         self._thread.start()
 
     def wake(self) -> None:

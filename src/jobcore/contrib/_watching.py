@@ -17,7 +17,7 @@ from jobcore.sqlite.watching import Watch
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from jobcore.contrib.huey.waiting import Waiters
+    from jobcore.contrib._waiting import Waiters
 
 _ROUND = 1.0
 
@@ -35,7 +35,7 @@ class Watcher:
     def begin(self, waiters: Waiters) -> None:
         """Somebody waits; called with the lock of the waiters held."""
         if self._thread is None and not self._stops:
-            self._thread = threading.Thread(target=self._run, args=(waiters,), name="jobcore-huey", daemon=True)
+            self._thread = threading.Thread(target=self._run, args=(waiters,), name="jobcore-watcher", daemon=True)
             self._thread.start()
 
     def stop(self, waiters: Waiters) -> None:

@@ -4,6 +4,8 @@ A waiter joins the line of a key, and only then looks. Whoever brings something 
 rings the first in the line. Both places are guarded by a lock there, so one of both sees the other, even where threads
 run at once, and nothing lies there while somebody waits for it.
 
+What comes by itself, at a known time, rings nobody: a waiter asks `until` when that is, after each look.
+
 A ring that its waiter has no use for, since it found something else, was too late or was interrupted, goes on to the
 next in the line. A ring without reason costs a look. A waiter comes back to the end of the line each time: no order
 among waiters is promised.
@@ -33,18 +35,27 @@ class Waiters:
     def __bool__(self) -> bool:
         return bool(self._lines)
 
-    def wait(self, key: Hashable, look: Callable[[], T | None], timeout: float | None) -> T | None:
-        """What `look` finds, as soon as it finds something; None after so many seconds."""
+    def wait(
+        self,
+        key: Hashable,
+        look: Callable[[], T | None],
+        timeout: float | None,
+        until: Callable[[], float | None] = lambda: None,
+    ) -> T | None:
+        """What `look` finds, as soon as it finds something; None after so many seconds.
+
+        After as many as `until` says, it looks again without a ring.
+        """
         deadline = None if timeout is None else time.monotonic() + timeout
         while True:
             bell = self._join(key)
             rung = False
             try:
                 found = look()
-                left = -1 if deadline is None else deadline - time.monotonic()
-                if found is not None or (deadline is not None and left <= 0):
+                left = None if deadline is None else deadline - time.monotonic()
+                if found is not None or (left is not None and left <= 0):
                     return found
-                rung = bell.acquire(timeout=left)
+                rung = bell.acquire(timeout=min((rest for rest in (left, until()) if rest is not None), default=-1))
             finally:
                 self._leave(key, bell, rung=rung)
 

@@ -7,9 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-pytest.importorskip("huey", reason="in the group `contrib`")
-
-from jobcore.contrib.huey.waiting import Waiters
+from jobcore.contrib._waiting import Waiters
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -82,3 +80,35 @@ def test_nobody_is_left_in_the_line_after_a_timeout() -> None:
     waiters = Waiters()
     assert waiters.wait("key", lambda: None, 0.001) is None
     assert not waiters
+
+
+def test_what_comes_by_itself_is_found_when_it_comes_and_not_at_the_end_of_the_wait() -> None:
+    waiters = Waiters()
+    looks: list[None] = []
+
+    def look() -> str | None:
+        looks.append(None)
+        return "due" if len(looks) == 3 else None
+
+    assert "due" == waiters.wait("key", look, PATIENCE, lambda: 0.001)
+    assert not waiters
+
+
+def test_when_it_comes_is_asked_anew_after_each_ring() -> None:
+    waiters = Waiters()
+    things: list[str] = []
+    found: list[str | None] = []
+    rests = [PATIENCE]
+
+    def look() -> str | None:
+        return things[0] if things else None
+
+    thread = threading.Thread(target=lambda: found.append(waiters.wait("key", look, None, lambda: rests[0])))
+    thread.start()
+    while not waiters:
+        threading.Event().wait(0.001)
+    rests[0] = 0.001
+    waiters.ring("key")
+    things.append("sooner")
+    thread.join(PATIENCE / 2)
+    assert ["sooner"] == found

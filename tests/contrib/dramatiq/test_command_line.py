@@ -1,0 +1,93 @@
+"""A real application, with dramatiq's own command and the processes that it starts."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import ModuleType
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the processes are ended by signals")
+
+HERE = Path(__file__).parent
+PATIENCE = 60
+
+
+@pytest.fixture
+def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
+    monkeypatch.setenv("DRAMATIQ_FOLDER", str(tmp_path))
+    monkeypatch.syspath_prepend(HERE)
+    module = importlib.import_module("dramatiq_app")
+    yield module
+    del sys.modules["dramatiq_app"]
+    module.broker.close()
+
+
+@contextmanager
+def worker(folder: Path, name: str = "one") -> Iterator[subprocess.Popen[bytes]]:
+    log = folder / f"{name}.log"
+    with log.open("w") as file:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "dramatiq", "dramatiq_app", "--processes=2", "--threads=2"],
+            cwd=HERE,
+            env=os.environ | {"DRAMATIQ_FOLDER": str(folder)},
+            stdout=file,
+            stderr=file,
+            start_new_session=True,
+        )
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        sys.stdout.write(log.read_text())
+
+
+def await_file(path: Path) -> str:
+    """What it says, once it is there and says something."""
+    deadline = time.monotonic() + PATIENCE
+    while not (path.exists() and path.read_text()):
+        assert time.monotonic() < deadline, path
+        time.sleep(0.02)
+    return path.read_text()
+
+
+def test_messages_are_carried_out_in_the_processes_of_a_worker_which_ends_at_a_signal(
+    tmp_path: Path, app: ModuleType
+) -> None:
+    for number in range(20):
+        app.note.send(number)
+    with worker(tmp_path) as process:
+        app.broker.join("default", timeout=1000 * PATIENCE)
+        assert str(os.getpid()) not in {await_file(tmp_path / f"noted-{number}") for number in range(20)}
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(PATIENCE) == 0
+
+
+def test_a_process_of_the_worker_enqueues_too(tmp_path: Path, app: ModuleType) -> None:
+    with worker(tmp_path):
+        app.note_further.send(41)
+        await_file(tmp_path / "noted-41")
+
+
+def test_the_message_of_a_killed_worker_goes_to_another_one(tmp_path: Path, app: ModuleType) -> None:
+    app.hang_once.send()
+    with worker(tmp_path, "first") as process:
+        first = await_file(tmp_path / "begun")
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    with worker(tmp_path, "second"):
+        assert await_file(tmp_path / "again") != first
+        app.broker.join("default", timeout=1000 * PATIENCE)
