@@ -88,18 +88,18 @@ class GroupCommit:
         return bool(self._call(Request(Kind.CLOSE, lambda _: None)))
 
     def _call(self, request: Request) -> Any:
+        bell: threading.Lock | None = None
         with self._lock:
-            follows = self._led
-            if follows:
-                request.bell = threading.Lock()
-                request.bell.acquire()
+            if self._led:
+                bell = request.bell = threading.Lock()
+                bell.acquire()
                 self._queue.append(request)
             else:
                 self._led = True
-        if not follows:
+        if bell is None:
             self._lead([request])
         else:
-            self._follow(request, request.bell)
+            self._follow(request, bell)
         if request.error is not None:
             raise request.error
         return request.value
