@@ -12,7 +12,7 @@ under the lock only when the queue is empty, so a request in the queue has a lea
 from __future__ import annotations
 
 import threading
-from enum import Enum, auto
+from enum import Enum
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -31,12 +31,12 @@ _VACUUM_EVERY = 256
 class Kind(Enum):
     """What carrying out a request asks for."""
 
-    READ = auto()
-    CHANGE = auto()
+    READ = "read"
+    CHANGE = "change"
     """One statement that changes; reads before it want its transaction."""
-    ONE_CHANGE = auto()
+    ONE_CHANGE = "one change"
     """One statement, which is a transaction of its own where it is not in another one."""
-    CLOSE = auto()
+    CLOSE = "close"
     """No connection, when all others in its company are answered."""
 
 
