@@ -22,6 +22,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from jobcore.errors import JobcoreError
+from jobcore.storage import missing_methods
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -68,9 +69,9 @@ class NotMovable(JobcoreError, TypeError):
 
 async def copy(source: object, target: object, *, progress: Callable[[int], None] | None = None) -> int:
     """Move all jobs but the running ones; how many. `progress` is called with the number so far after each batch."""
-    if not isinstance(source, Movable):
+    if missing_methods(source, Movable):
         raise NotMovable(source)
-    if not isinstance(target, Movable):
+    if missing_methods(target, Movable):
         raise NotMovable(target)
     if source is target or getattr(source, "path", source) == getattr(target, "path", target):
         raise ValueError("the source and the target are the same")

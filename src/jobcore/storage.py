@@ -16,14 +16,20 @@ Fencing
     anybody else, another delivery or a pending job, `heartbeat` and `complete` change nothing and raise `LeaseLost`.
 Waiting
     No job that could be popped lies there while anybody waits on its queue. A cancelled `pop` takes nothing.
+
+Whether an object is a storage is asked of the object, method by method, by `missing_methods` and `takes_batches`. An
+`isinstance` would ask its class from Python 3.12 on, and so refuse a storage that forwards to another one by
+`__getattr__`, as wrappers that trace calls do.
 """
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Protocol, TypeVar, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Iterable
+    from typing import TypeGuard
     from uuid import UUID
 
     from jobcore.jobs import Completion, JobInfo, NewJobInfo, ReturnJobInfo
@@ -114,3 +120,18 @@ class Clock(Protocol):
     def monotonic_ns(self) -> int:
         """Nanoseconds on a clock that only goes forward."""
         ...
+
+
+def missing_methods(value: object, protocol: type) -> list[str]:
+    """The names of the methods of this protocol that `value` lacks; none if it is one."""
+    return [name for name in _methods(protocol) if not callable(getattr(value, name, None))]
+
+
+def takes_batches(storage: Storage) -> TypeGuard[BatchStorage]:
+    """Whether this is a `BatchStorage` too."""
+    return not missing_methods(storage, BatchStorage)
+
+
+@cache
+def _methods(protocol: type) -> tuple[str, ...]:
+    return tuple(name for base in reversed(protocol.__mro__) for name in vars(base) if not name.startswith("_"))
