@@ -26,6 +26,7 @@ from jobcore.storage import missing_methods
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from typing import TypeGuard
     from uuid import UUID
 
     from jobcore.jobs import JobInfo
@@ -69,9 +70,9 @@ class NotMovable(JobcoreError, TypeError):
 
 async def copy(source: object, target: object, *, progress: Callable[[int], None] | None = None) -> int:
     """Move all jobs but the running ones; how many. `progress` is called with the number so far after each batch."""
-    if missing_methods(source, Movable):
+    if not _is_movable(source):
         raise NotMovable(source)
-    if missing_methods(target, Movable):
+    if not _is_movable(target):
         raise NotMovable(target)
     if source is target or getattr(source, "path", source) == getattr(target, "path", target):
         raise ValueError("the source and the target are the same")
@@ -90,3 +91,7 @@ async def copy(source: object, target: object, *, progress: Callable[[int], None
             progress(moved)
     await target.release()
     return moved
+
+
+def _is_movable(storage: object) -> TypeGuard[Movable]:
+    return not missing_methods(storage, Movable)
