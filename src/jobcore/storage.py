@@ -24,7 +24,6 @@ Whether an object is a storage is asked of the object, method by method, by `mis
 
 from __future__ import annotations
 
-from functools import cache
 from typing import TYPE_CHECKING, Protocol, TypeVar, runtime_checkable
 
 if TYPE_CHECKING:
@@ -124,14 +123,17 @@ class Clock(Protocol):
 
 def missing_methods(value: object, protocol: type) -> list[str]:
     """The names of the methods of this protocol that `value` lacks; none if it is one."""
-    return [name for name in _methods(protocol) if not callable(getattr(value, name, None))]
+    wanted = [name for base in reversed(protocol.__mro__) for name in _methods(base)]
+    return [name for name in wanted if not callable(getattr(value, name, None))]
 
 
 def takes_batches(storage: Storage) -> TypeGuard[BatchStorage]:
     """Whether this is a `BatchStorage` too."""
-    return not missing_methods(storage, BatchStorage)
+    return all(callable(getattr(storage, name, None)) for name in _BATCHES)
 
 
-@cache
-def _methods(protocol: type) -> tuple[str, ...]:
-    return tuple(name for base in reversed(protocol.__mro__) for name in vars(base) if not name.startswith("_"))
+def _methods(protocol: type) -> list[str]:
+    return [name for name in vars(protocol) if not name.startswith("_")]
+
+
+_BATCHES = _methods(BatchStorage)
