@@ -119,13 +119,17 @@ build/free-threaded/bin/python3:
 	.ci/free-threaded-python build/free-threaded
 
 # What threads can break; the other tests would say here what they say elsewhere. An older release that has a wheel for
-# this Python serves better than the latest source; msgspec has none for 3.13, nor can it be compiled there.
+# this Python serves better than the latest source; msgspec and psycopg have none for 3.13, nor can msgspec be compiled.
 .PHONY: free-threaded
 free-threaded: export PIP_PREFER_BINARY = 1
 free-threaded: $(PYTHON_FREE_THREADED) ## tests without the GIL, on a Python that is built if none is there
-	$(MAKE) --no-print-directory test-compiled bench-threads PYTHON='$(abspath $<)' VENV=$(VENV)-free-threaded \
-		INSTALL='--editable . $(if $(findstring 3.13,$(shell $< --version)),--no-deps)' \
-		PYTEST_ARGS='$(addprefix tests/,threads contract faults interleavings values model app worker) $(PYTEST_ARGS)'
+	$(MAKE) --no-print-directory pytest-free-threaded bench-threads PYTHON='$(abspath $<)' VENV=$(VENV)-free-threaded \
+		INSTALL='--editable . $(if $(findstring 3.13,$(shell $< --version)),--no-deps)'
+
+.PHONY: pytest-free-threaded
+pytest-free-threaded: export JOBCORE_IMPLEMENTATION = cpp
+pytest-free-threaded: build $(VENV)/.group-test-core
+	$(bin)/python -m pytest $(addprefix tests/,threads contract faults interleavings values model app worker) $(PYTEST_ARGS)
 
 # Of Python the plain form counts, which runs the twins and the sources of the compiled modules as well; of C++ what is
 # written by hand. Left out are tests that count allocations, and those that start too many processes.
@@ -137,7 +141,7 @@ coverage: $(VENV)/.group-build ## lines that the tests reach, of Python and of C
 	$(MAKE) --no-print-directory coverage-native VENV=$(VENV)-coverage INSTALL='$(coverage_install)'
 
 coverage_install := --editable . -Cbuild-dir=build/coverage-python -Ccmake.build-type=Debug -Cinstall.strip=false \
-	-Ccmake.define.JOBCORE_COVERAGE=ON
+	"-Ccmake.define.CMAKE_CXX_FLAGS=--coverage -fprofile-update=atomic"
 covering := tests $(addprefix --ignore=tests/,docs leaks interleavings packaging) $(PYTEST_ARGS)
 
 .PHONY: coverage-python

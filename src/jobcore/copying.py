@@ -22,9 +22,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from jobcore.errors import JobcoreError
+from jobcore.storage import missing_methods
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from typing import TypeGuard
     from uuid import UUID
 
     from jobcore.jobs import JobInfo
@@ -68,9 +70,9 @@ class NotMovable(JobcoreError, TypeError):
 
 async def copy(source: object, target: object, *, progress: Callable[[int], None] | None = None) -> int:
     """Move all jobs but the running ones; how many. `progress` is called with the number so far after each batch."""
-    if not isinstance(source, Movable):
+    if not _is_movable(source):
         raise NotMovable(source)
-    if not isinstance(target, Movable):
+    if not _is_movable(target):
         raise NotMovable(target)
     if source is target or getattr(source, "path", source) == getattr(target, "path", target):
         raise ValueError("the source and the target are the same")
@@ -89,3 +91,7 @@ async def copy(source: object, target: object, *, progress: Callable[[int], None
             progress(moved)
     await target.release()
     return moved
+
+
+def _is_movable(storage: object) -> TypeGuard[Movable]:
+    return not missing_methods(storage, Movable)

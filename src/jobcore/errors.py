@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Any
     from uuid import UUID
 
@@ -39,6 +40,17 @@ class InvalidJobType(InvalidJob, TypeError):
         found = "" if value is None else f", not {type(value).__name__}"
         super().__init__(field, f"must be {expected}{found}")
         self.args: tuple[Any, ...] = (field, expected, value)
+
+
+class NotAStorage(InvalidJob, TypeError):
+    """An object that is no storage; `missing` names the methods that it lacks."""
+
+    def __init__(self, value: object, missing: Sequence[str]) -> None:
+        lacks = f"{type(value).__name__} has no {', '.join(missing)}"
+        super().__init__("storage", f"must be a storage or the URL of one: {lacks}")
+        self.args: tuple[Any, ...] = (value, missing)
+        self.value = value
+        self.missing = missing
 
 
 class InvalidCall(InvalidJob, TypeError):

@@ -16,6 +16,10 @@ Fencing
     anybody else, another delivery or a pending job, `heartbeat` and `complete` change nothing and raise `LeaseLost`.
 Waiting
     No job that could be popped lies there while anybody waits on its queue. A cancelled `pop` takes nothing.
+
+Whether an object is a storage is asked of the object, method by method, by `missing_methods` and `takes_batches`. An
+`isinstance` would ask its class from Python 3.12 on, and so refuse a storage that forwards to another one by
+`__getattr__`, as wrappers that trace calls do.
 """
 
 from __future__ import annotations
@@ -24,6 +28,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Iterable
+    from typing import TypeGuard
     from uuid import UUID
 
     from jobcore.jobs import Completion, JobInfo, NewJobInfo, ReturnJobInfo
@@ -114,3 +119,21 @@ class Clock(Protocol):
     def monotonic_ns(self) -> int:
         """Nanoseconds on a clock that only goes forward."""
         ...
+
+
+def missing_methods(value: object, protocol: type) -> list[str]:
+    """The names of the methods of this protocol that `value` lacks; none if it is one."""
+    wanted = [name for base in reversed(protocol.__mro__) for name in _methods(base)]
+    return [name for name in wanted if not callable(getattr(value, name, None))]
+
+
+def takes_batches(storage: Storage) -> TypeGuard[BatchStorage]:
+    """Whether this is a `BatchStorage` too."""
+    return all(callable(getattr(storage, name, None)) for name in _BATCHES)
+
+
+def _methods(protocol: type) -> list[str]:
+    return [name for name in vars(protocol) if not name.startswith("_")]
+
+
+_BATCHES = _methods(BatchStorage)

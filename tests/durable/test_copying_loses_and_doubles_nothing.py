@@ -34,8 +34,11 @@ class Breaking:
         self.calls = calls
         self.breaks_at = breaks_at
         self.after = after
-        for name in STEPS:  # not by __getattr__, which a protocol that is looked for does not see
-            setattr(self, name, partial(self._broken, getattr(storage, name)))
+        self.storage = storage
+
+    def __getattr__(self, name: str) -> Any:
+        call = getattr(self.storage, name)
+        return partial(self._broken, call) if name in STEPS else call
 
     async def _broken(self, call: Callable[..., Awaitable[Any]], *args: Any) -> Any:
         breaks = next(self.calls) == self.breaks_at

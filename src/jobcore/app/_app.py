@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, Protocol
 from jobcore.app._events import EventHandler, EventKind, check_kind
 from jobcore.app._job import Job, Pusher
 from jobcore.app._periodic import Every
-from jobcore.errors import InvalidCall, InvalidJob, InvalidJobType, StorageClosed
+from jobcore.errors import InvalidCall, InvalidJob, InvalidJobType, NotAStorage, StorageClosed
 from jobcore.jobs._new import DEFAULT_BACKOFF, DEFAULT_HEARTBEAT
-from jobcore.storage import BatchStorage, Storage
+from jobcore.storage import Storage, missing_methods, takes_batches
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable, Sequence
@@ -84,8 +84,8 @@ class App:
         lifespan: Callable[[App], AbstractAsyncContextManager[Any]] | None = None,
         middleware: Sequence[Middleware] = (),
     ) -> None:
-        if not isinstance(storage, (str, Storage)):
-            raise InvalidJobType("storage", "a storage or the URL of one", storage)
+        if not isinstance(storage, str) and (missing := missing_methods(storage, Storage)):
+            raise NotAStorage(storage, missing)
         self.lifespan: Callable[[App], AbstractAsyncContextManager[Any]] | None = lifespan
         self.jobs: dict[str, Job[..., ..., Any]] = {}
         self.middlewares: list[Middleware] = list(middleware)
@@ -216,7 +216,7 @@ class App:
     async def push_many(self, jobs: Iterable[NewJobInfo]) -> list[UUID]:
         """Push jobs of any kind (what `job.new(...)` returns), all or none where the storage takes batches."""
         storage = self.storage
-        if isinstance(storage, BatchStorage):
+        if takes_batches(storage):
             return await storage.push_many(jobs)
         return [await storage.push(job) for job in jobs]
 

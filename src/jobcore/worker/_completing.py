@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from jobcore.errors import LeaseLost, StorageClosed
 from jobcore.jobs import Completion
-from jobcore.storage import BatchStorage
+from jobcore.storage import takes_batches
 from jobcore.worker._pauses import Pauses
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class Completer:
 
     def __init__(self, storage: Storage, done: Callable[[list[Finished], list[Completion]], None]) -> None:
         self._storage = storage
-        self._batches = storage if isinstance(storage, BatchStorage) else None
+        self._batches = storage if takes_batches(storage) else None
         self._done = done
         self._pending: list[Finished] = []
         self._under_way = 0

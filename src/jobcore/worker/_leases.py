@@ -22,7 +22,7 @@ import traceback
 from typing import TYPE_CHECKING
 
 from jobcore.errors import LeaseLost, StorageClosed
-from jobcore.storage import BatchStorage
+from jobcore.storage import takes_batches
 from jobcore.worker._execution import LEASE_LOST
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ class LeaseKeeper:
 
     def __init__(self, storage: Storage, runner_id: UUID) -> None:
         self._storage = storage
+        self._batches = storage if takes_batches(storage) else None
         self._runner_id = runner_id
         self._groups: dict[int, set[Execution]] = {}
         self._workers_loop = asyncio.get_running_loop()
@@ -129,8 +130,8 @@ class LeaseKeeper:
     async def _renew(self, due: list[Execution]) -> list[Execution]:
         """The ones among these that this runner no longer holds."""
         try:
-            if isinstance(self._storage, BatchStorage):
-                lost = set(await self._storage.heartbeat_many([execution.job for execution in due], self._runner_id))
+            if self._batches is not None:
+                lost = set(await self._batches.heartbeat_many([execution.job for execution in due], self._runner_id))
                 return [execution for execution in due if execution.job.id in lost] if lost else []
             return [execution for execution in due if not await self._renew_one(execution)]
         except StorageClosed:

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, cast
 
 from jobcore.errors import StorageClosed
 from jobcore.jobs import JobResult
-from jobcore.storage import BatchStorage
+from jobcore.storage import takes_batches
 from jobcore.worker._execution import SHUTDOWN, SUPERSEDED, Execution
 from jobcore.worker._pauses import Pauses
 
@@ -68,7 +68,7 @@ class QueueRunner:
         self._queue = queue
         self._concurrency = concurrency
         self._storage = storage
-        self._batches = storage if isinstance(storage, BatchStorage) else None
+        self._batches = storage if takes_batches(storage) else None
         self._runner_id = runner_id
         self._carry_out = functions.carry_out
         self._keeper = keeper

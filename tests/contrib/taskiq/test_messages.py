@@ -208,10 +208,20 @@ def test_a_storage_that_was_given_stays_open_and_one_that_was_opened_is_closed()
 
 
 def test_what_is_no_storage_is_refused() -> None:
-    with pytest.raises(TypeError, match="not int"):
+    with pytest.raises(TypeError, match="int has no info, "):
         JobcoreBroker(3)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="unknown scheme"):
         _ = JobcoreBroker("redis://localhost").storage
+
+
+def test_a_wrapper_that_forwards_to_a_storage_is_one() -> None:
+    class Wrapper:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(storage, name)
+
+    storage = MemoryStorage()
+    wrapper: Any = Wrapper()
+    assert wrapper is JobcoreBroker(wrapper).storage
 
 
 class Failing(MemoryStorage):

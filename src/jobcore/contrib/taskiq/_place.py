@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from jobcore.errors import NotAStorage
 from jobcore.opening import open_storage
-from jobcore.storage import BatchStorage
+from jobcore.storage import BatchStorage, missing_methods
 
 if TYPE_CHECKING:
     from jobcore.memory import MemoryStorage
@@ -20,8 +21,8 @@ class Place:
     """
 
     def __init__(self, where: str | BatchStorage) -> None:
-        if not isinstance(where, (str, BatchStorage)):
-            raise TypeError(f"a storage must be a URL or a BatchStorage, not {type(where).__name__}")
+        if not isinstance(where, str) and (missing := missing_methods(where, BatchStorage)):
+            raise NotAStorage(where, missing)
         self._where = where
         self._opened: MemoryStorage | SqliteStorage | PostgresStorage | None = None
 

@@ -15,14 +15,16 @@ from uuid import UUID
 
 import pytest
 
-from jobcore.errors import LeaseLost
+from jobcore.errors import LeaseLost, NotAStorage
 from jobcore.jobs import JobInfo, JobResult, NewJobInfo, ReturnJobInfo
-from jobcore.storage import BatchStorage, Storage
+from jobcore.storage import Storage, missing_methods, takes_batches
 from jobcore.testing._clock import FakeClock, settle
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
     from contextlib import AbstractAsyncContextManager
+
+    from jobcore.storage import BatchStorage
 
 T = TypeVar("T")
 
@@ -101,6 +103,8 @@ class Stage:
     queue = "queue"
 
     def __init__(self, suite: Conformance, storage: Storage, clock: FakeClock) -> None:
+        if missing := missing_methods(storage, Storage):
+            raise NotAStorage(storage, missing)
         self.suite = suite
         self.storage = storage
         self.clock = clock
@@ -108,7 +112,7 @@ class Stage:
     @property
     def batches(self) -> BatchStorage:
         """The storage, where it takes batches; the test is skipped where it does not."""
-        if not isinstance(self.storage, BatchStorage):
+        if not takes_batches(self.storage):
             pytest.skip("this storage takes no batches")
         return self.storage
 

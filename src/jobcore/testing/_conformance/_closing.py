@@ -14,7 +14,7 @@ import pytest
 
 from jobcore.errors import StorageClosed
 from jobcore.jobs import JobResult, ReturnJobInfo
-from jobcore.storage import BatchStorage
+from jobcore.storage import takes_batches
 from jobcore.testing._conformance._base import ALICE, BOB, NOBODY, Conformance, Stage, scenario
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def calls(stage: Stage) -> list[Callable[[], Coroutine[Any, Any, Any]]]:
         lambda: storage.complete_many([returned]),
         lambda: storage.complete_many([]),
     ]
-    return [*single, *batches] if isinstance(storage, BatchStorage) else single
+    return [*single, *batches] if takes_batches(storage) else single
 
 
 class Closing(Conformance):
@@ -79,7 +79,7 @@ class Closing(Conformance):
         await stage.push("later", next_queue=timedelta(hours=1))
         waiting: list[asyncio.Task[Any]] = [await stage.waiting(runner) for runner in (ALICE, BOB, ALICE)]
         waiting.append(await stage.waiting(queue="another queue"))
-        if isinstance(stage.storage, BatchStorage):
+        if takes_batches(stage.storage):
             waiting.append(asyncio.create_task(stage.storage.pop_many(stage.queue, ALICE, 2)))
             await stage.settle()
         await stage.soon(storage.aclose())
