@@ -25,10 +25,11 @@ T = TypeVar("T")
 PATIENCE = 20.0
 """Seconds for which another process may hold the lock before a call ends with `StorageUnavailable`."""
 
-LONG_LOG = 4000
-"""Pages of the log after which it is carried over and begun anew: 16 MiB. That syncs, so it had better carry much."""
-SHORT_LOG = 1000
-"""The same for commits one by one: as long as the log grows, each of their syncs writes the file's new length too."""
+LOG = 1000
+"""Pages after which the log is carried over and begun anew, as SQLite has it: 4 MiB. A longer one would spare little:
+as long as the log grows, each of its syncs writes the new length of the file, too."""
+SHORT_LOG = 250
+"""The same for commits one by one, which change a page or two."""
 
 PRAGMAS = (
     "PRAGMA journal_size_limit = 16777216",
@@ -83,9 +84,7 @@ class Database:
     lock of its owner.
     """
 
-    def __init__(
-        self, path: str, synchronous: str, *, migrate: bool, one_thread: bool = True, log: int = LONG_LOG
-    ) -> None:
+    def __init__(self, path: str, synchronous: str, *, migrate: bool, one_thread: bool = True, log: int = LOG) -> None:
         self.path = path
         self.connection: sqlite3.Connection | None = None
         self._synchronous = synchronous
