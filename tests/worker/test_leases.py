@@ -12,8 +12,10 @@ from uuid import uuid4
 
 import pytest
 
-from jobcore import App, JobContext, MemoryStorage, Worker
+from jobcore import App, JobContext, MemoryStorage, NewJobInfo, Worker
 from jobcore.testing import FakeClock
+from jobcore.worker._execution import Execution
+from jobcore.worker._leases import LeaseKeeper
 from tests.worker.at_work import play, until, until_empty
 from tests.worker.test_concurrency import FiveVerbs
 
@@ -199,3 +201,19 @@ def test_jobs_that_end_at_once_cost_no_heartbeat() -> None:
         assert 0 == storage.beats
 
     play(scene())
+
+
+def test_a_loop_that_was_closed_ends_the_renewals_of_its_leases() -> None:
+    storage, runner = MemoryStorage(), uuid4()
+
+    async def scene() -> LeaseKeeper:
+        await storage.push(NewJobInfo("job", heartbeat_interval=BEAT))
+        keeper = LeaseKeeper(storage, runner)
+        keeper.start()
+        keeper.hold(Execution(await storage.pop("default", runner)))
+        return keeper
+
+    thread = asyncio.run(scene())._thread
+
+    thread.join(10)
+    assert not thread.is_alive()

@@ -84,7 +84,8 @@ class LeaseKeeper:
 
     async def _keep(self) -> None:
         ticks: dict[int, float] = {}
-        while not self._stopping:
+        # On a loop that was closed without `stop` nobody works any more: what is held is left to its lease.
+        while not (self._stopping or self._workers_loop.is_closed()):
             self._changed.clear()
             now = time.monotonic()
             for interval in tuple(self._groups):
