@@ -57,6 +57,26 @@ def test_a_call_that_finds_no_room_does_not_fail_those_beside_it(path: Path) -> 
     asyncio.run(run())
 
 
+@pytest.mark.usefixtures("small_disk")
+def test_a_pop_that_finds_no_room_for_its_lease_is_told_and_takes_nothing(path: Path) -> None:
+    async def run() -> None:
+        async with SqliteStorage(path) as storage:
+            pushed: list[UUID] = []
+            with pytest.raises(StorageUnavailable, match="full"):  # noqa: PT012  (whichever of them it is)
+                while True:
+                    pushed.append(await storage.push(NewJobInfo("small")))
+            with pytest.raises(StorageUnavailable, match="full"):
+                await storage.pop("default", ME)
+            stats = await storage.stats()
+            assert (len(pushed), 0) == (stats.jobs, stats.running)
+
+            gone = {pushed.pop() for _ in range(len(pushed) // 2)}
+            assert await storage.complete_many([ReturnJobInfo(job_id, JobResult.DEAD) for job_id in gone])
+            assert pushed == [(await storage.pop("default", ME)).id for _ in range(len(pushed))]
+
+    asyncio.run(run())
+
+
 def test_a_database_that_cannot_be_written_is_told(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async def run() -> None:
         async with SqliteStorage(path) as storage:
