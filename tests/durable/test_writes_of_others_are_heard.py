@@ -189,6 +189,22 @@ def test_who_writes_without_end_is_looked_at_no_more_often_than_the_budget_allow
 
 
 @linux
+def test_an_own_write_is_forgotten_and_the_next_one_of_others_is_heard(log: Path) -> None:
+    watch = Watch()
+    watch.listen(str(log))
+    ear = watch._ear
+    assert ear is not None
+    with log.open("wb", buffering=0) as file:
+        file.write(b"own")
+        watch.forget()
+        watch.forget()
+        assert (False, False) == ear.wait(0)
+
+        file.write(b"another's")
+        assert (False, True) == ear.wait(0)
+
+
+@linux
 def test_a_ring_on_its_way_keeps_the_ear_open(log: Path) -> None:
     ear = open_ear(str(log))
     assert ear is not None

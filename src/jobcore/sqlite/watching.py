@@ -7,8 +7,10 @@ then, and looks once in `NET` seconds for safety's sake. Elsewhere it looks ever
 What is heard comes before what is waited for: a commit appends to the log, syncs it, and only then shows. So a write
 that was heard begins a row of looks, the first after `FIRST` seconds and each pause twice as long as the one before,
 up to `WATCH`; after `SETTLED` seconds without another write the sleep is deep again. This connection's own writes are
-heard as well and cannot be told from others: they begin such a row, too. Where others write without end, looks are paid
-for from a budget of `RATE` a second, so that waiting takes no notable part of a core.
+heard as well, and forgotten when its commit has ended: what others had written before shows since its transaction
+began. What they begin to write in that very moment may be forgotten with it, so a row follows here, too, from
+`FIRST_AFTER_OWN` on. Where others write without end, looks are paid for from a budget of `RATE` a second, so that
+waiting takes no notable part of a core.
 """
 
 from __future__ import annotations
@@ -26,8 +28,9 @@ if TYPE_CHECKING:
 WATCH = 0.025
 NET = 1.0
 FIRST = 0.000_25
+FIRST_AFTER_OWN = 0.004
 SETTLED = 0.25
-RATE = 200.0
+RATE = 1000.0
 BURST = 100.0
 
 _LISTENABLE = 0.001
@@ -66,6 +69,13 @@ class Watch:
         """Hear nothing any more."""
         self._ear = None
 
+    def forget(self) -> None:
+        """What was heard until now was this connection's own commit, or shows in what it has looked at."""
+        if self._ear is not None:
+            self._ear.forget()
+            self._heard_at = time.monotonic()
+            self._pause = FIRST_AFTER_OWN
+
     def rest(self, seconds: float | None) -> None:
         """Sleep until a ring, or for so long; None for as long as it takes."""
         self._bell.acquire(timeout=-1 if seconds is None else seconds)
@@ -78,7 +88,7 @@ class Watch:
                 return
 
     def _next_pause(self) -> float:
-        """Between two looks; the one that follows is paid for."""
+        """Between two looks; the one that follows is paid for, also where a ring makes it needless."""
         now = time.monotonic()
         self._budget = min(BURST, self._budget + (now - self._paid_at) * RATE) - 1
         self._paid_at = now
@@ -131,6 +141,11 @@ class Ear:
     def ring(self) -> None:
         """End the wait, or the next one."""
         os.eventfd_write(self._door, 1)
+
+    def forget(self) -> None:
+        """Let no write of before end the next wait."""
+        with suppress(BlockingIOError):  # there was none
+            os.read(self._changes, _ALL_EVENTS)
 
     def wait(self, seconds: float) -> tuple[bool, bool]:
         """Whether it rang within this time, and whether the file was written to."""

@@ -235,12 +235,15 @@ class Writer:
         self._database.begin()
         touched: set[str] = set()
         try:
+            if self._lines:
+                self._changed()  # now that nobody else can write
             results = self._call_all(todo, tables)
             for queue in tables.changed:
                 self._lines.touch(queue)
             touched |= self._lines.touched
             served = self._serve_all(tables) if serves else []
             self._database.commit()
+            self._watch.forget()
         except BaseException:
             self._database.rollback()
             for queue in touched:  # what was seen there is not so
