@@ -147,7 +147,7 @@ covering := tests $(addprefix --ignore=tests/,docs leaks interleavings packaging
 	--deselect=tests/contract/test_opening.py::test_the_package_does_not_import_a_database $(PYTEST_ARGS)
 
 .PHONY: coverage-python
-coverage-python: build $(VENV)/.group-coverage
+coverage-python: build $(addprefix $(VENV)/.group-,coverage contrib demo)
 	@mkdir -p build/coverage
 	-$(bin)/python -m coverage run -m pytest -q $(covering)
 	$(bin)/python -m coverage combine --quiet

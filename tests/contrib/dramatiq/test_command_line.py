@@ -5,23 +5,23 @@ from __future__ import annotations
 import importlib
 import os
 import signal
-import subprocess
 import sys
-import time
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.contrib.shared.commands import PATIENCE, await_text, kill, running
+
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
     from types import ModuleType
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the processes are ended by signals")
 
 HERE = Path(__file__).parent
-PATIENCE = 60
 
 
 @pytest.fixture
@@ -34,34 +34,9 @@ def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]
     module.broker.close()
 
 
-@contextmanager
-def worker(folder: Path, name: str = "one") -> Iterator[subprocess.Popen[bytes]]:
-    log = folder / f"{name}.log"
-    with log.open("w") as file:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "dramatiq", "dramatiq_app", "--processes=2", "--threads=2"],
-            cwd=HERE,
-            env=os.environ | {"DRAMATIQ_FOLDER": str(folder)},
-            stdout=file,
-            stderr=file,
-            start_new_session=True,
-        )
-    try:
-        yield process
-    finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        sys.stdout.write(log.read_text())
-
-
-def await_file(path: Path) -> str:
-    """What it says, once it is there and says something."""
-    deadline = time.monotonic() + PATIENCE
-    while not (path.exists() and path.read_text()):
-        assert time.monotonic() < deadline, path
-        time.sleep(0.02)
-    return path.read_text()
+def worker(folder: Path, name: str = "one") -> AbstractContextManager[subprocess.Popen[bytes]]:
+    command = "dramatiq dramatiq_app --processes=2 --threads=2"
+    return running(command, HERE, folder / f"{name}.log", DRAMATIQ_FOLDER=str(folder))
 
 
 def test_messages_are_carried_out_in_the_processes_of_a_worker_which_ends_at_a_signal(
@@ -71,7 +46,7 @@ def test_messages_are_carried_out_in_the_processes_of_a_worker_which_ends_at_a_s
         app.note.send(number)
     with worker(tmp_path) as process:
         app.broker.join("default", timeout=1000 * PATIENCE)
-        assert str(os.getpid()) not in {await_file(tmp_path / f"noted-{number}") for number in range(20)}
+        assert str(os.getpid()) not in {await_text(tmp_path / f"noted-{number}") for number in range(20)}
         process.send_signal(signal.SIGTERM)
         assert process.wait(PATIENCE) == 0
 
@@ -79,15 +54,14 @@ def test_messages_are_carried_out_in_the_processes_of_a_worker_which_ends_at_a_s
 def test_a_process_of_the_worker_enqueues_too(tmp_path: Path, app: ModuleType) -> None:
     with worker(tmp_path):
         app.note_further.send(41)
-        await_file(tmp_path / "noted-41")
+        await_text(tmp_path / "noted-41")
 
 
 def test_the_message_of_a_killed_worker_goes_to_another_one(tmp_path: Path, app: ModuleType) -> None:
     app.hang_once.send()
     with worker(tmp_path, "first") as process:
-        first = await_file(tmp_path / "begun")
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        first = await_text(tmp_path / "begun")
+        kill(process)
     with worker(tmp_path, "second"):
-        assert await_file(tmp_path / "again") != first
+        assert await_text(tmp_path / "again") != first
         app.broker.join("default", timeout=1000 * PATIENCE)

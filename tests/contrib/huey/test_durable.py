@@ -5,7 +5,6 @@ from __future__ import annotations
 import sqlite3
 import subprocess
 import sys
-import threading
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -14,14 +13,15 @@ import pytest
 from jobcore import StorageUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
+
+    from jobcore.contrib._committing import GroupCommit
 
 pytest.importorskip("huey", reason="in the group `contrib`")
 
 from jobcore.contrib.huey import JobcoreStorage
-
-PATIENCE = 30.0
+from tests.contrib.shared.company import PATIENCE, in_company, started
 
 
 @pytest.fixture
@@ -48,42 +48,10 @@ def another_process(path: Path, *lines: str) -> subprocess.Popen[str]:
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8")
 
 
-def started(work: Callable[[], Any]) -> threading.Thread:
-    thread = threading.Thread(target=work)
-    thread.start()
-    return thread
-
-
-def queue_up(storage: JobcoreStorage, works: list[Callable[[], Any]]) -> list[BaseException | None]:
-    """Carry these out in one transaction: they come, one after the other, while another one is held up."""
-    group: Any = storage._store
-    group = group._group
-    held, go = threading.Event(), threading.Event()
-
-    def hold(_: object) -> None:
-        held.set()
-        assert go.wait(PATIENCE)
-
-    leader = started(lambda: group.read(hold))
-    assert held.wait(PATIENCE)
-    raised: list[BaseException | None] = [None] * len(works)
-
-    def run(place: int) -> None:
-        try:
-            works[place]()
-        except BaseException as error:  # noqa: BLE001  (the test looks at it)
-            raised[place] = error
-
-    threads = []
-    for place in range(len(works)):
-        threads.append(started(partial(run, place)))
-        while len(group._queue) <= place:
-            threading.Event().wait(0.001)
-    go.set()
-    for thread in (leader, *threads):
-        thread.join(PATIENCE)
-        assert not thread.is_alive()
-    return raised
+def group_of(storage: JobcoreStorage) -> GroupCommit:
+    store: Any = storage._store
+    group: GroupCommit = store._group
+    return group
 
 
 def test_all_is_there_after_a_close(storage: JobcoreStorage, path: Path) -> None:
@@ -114,14 +82,13 @@ def test_calls_that_come_during_a_transaction_share_the_next(
     storage: JobcoreStorage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     storage.enqueue(b"first")
-    store: Any = storage._store
-    database = store._group._database
-    commits = []
+    database = group_of(storage)._database
+    commits: list[None] = []
     commit = database.commit
     monkeypatch.setattr(database, "commit", lambda: commits.append(commit()))
 
     tasks = [b"%d" % number for number in range(10)]
-    raised = queue_up(storage, [partial(storage.enqueue, task) for task in tasks])
+    raised = in_company(group_of(storage), [partial(storage.enqueue, task) for task in tasks])
 
     assert [None] * 10 == raised
     assert 1 == len(commits)
@@ -130,8 +97,8 @@ def test_calls_that_come_during_a_transaction_share_the_next(
 
 def test_a_call_that_fails_fails_alone(storage: JobcoreStorage) -> None:
     nonsense: Any = object()
-    raised = queue_up(
-        storage,
+    raised = in_company(
+        group_of(storage),
         [lambda: storage.enqueue(b"a"), lambda: storage.put_data("key", nonsense), lambda: storage.enqueue(b"b")],
     )
 
@@ -141,19 +108,22 @@ def test_a_call_that_fails_fails_alone(storage: JobcoreStorage) -> None:
 
 def test_a_signal_that_ends_a_transaction_is_told_to_all_of_it(storage: JobcoreStorage) -> None:
     storage.enqueue(b"first")
-    store: Any = storage._store
 
     def interrupt(_: object) -> None:
         raise KeyboardInterrupt
 
-    raised = queue_up(storage, [lambda: store._group.write(interrupt), lambda: storage.enqueue(b"second")])
+    raised = in_company(
+        group_of(storage), [lambda: group_of(storage).write(interrupt), lambda: storage.enqueue(b"second")]
+    )
 
     assert [KeyboardInterrupt, StorageUnavailable] == [type(error) for error in raised]
     assert [b"first"] == storage.enqueued_items()
 
 
 def test_a_close_in_company_lets_the_others_finish(storage: JobcoreStorage) -> None:
-    raised = queue_up(storage, [lambda: storage.enqueue(b"a"), storage.close, lambda: storage.enqueue(b"b")])
+    raised = in_company(
+        group_of(storage), [lambda: storage.enqueue(b"a"), storage.close, lambda: storage.enqueue(b"b")]
+    )
 
     assert [None] * 3 == raised
     assert [b"a", b"b"] == storage.enqueued_items()
@@ -186,14 +156,14 @@ def test_a_call_waits_for_the_lock_of_another_connection(storage: JobcoreStorage
 
 def test_no_room_is_told_and_the_next_call_has_its_own_fate(storage: JobcoreStorage) -> None:
     storage.enqueue(b"a")
-    store: Any = storage._store
-    connection: sqlite3.Connection = store._group._database.connection
+    connection = group_of(storage)._database.connection
+    assert connection is not None
     (pages,) = connection.execute("PRAGMA page_count").fetchone()
     connection.execute(f"PRAGMA max_page_count = {pages}")
 
     with pytest.raises(StorageUnavailable, match="full"):
         storage.enqueue(bytes(100_000))
-    raised = queue_up(storage, [lambda: storage.enqueue(bytes(100_000)), lambda: storage.enqueue(b"b")])
+    raised = in_company(group_of(storage), [lambda: storage.enqueue(bytes(100_000)), lambda: storage.enqueue(b"b")])
 
     assert [StorageUnavailable, type(None)] == [type(error) for error in raised]
     assert [b"a", b"b"] == storage.enqueued_items()

@@ -36,6 +36,6 @@ def hang_once() -> str:
     """Hang until killed, the first time; then say how it was delivered."""
     started = folder / "started"
     if not started.exists():
-        started.touch()
+        started.write_text("yes")
         time.sleep(600)
     return "redelivered" if hang_once.request.delivery_info["redelivered"] else "delivered"

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import importlib
-import os
 import signal
-import subprocess
 import sys
 import time
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.contrib.shared.commands import PATIENCE, await_text, kill, running
+
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
     from types import ModuleType
 
 pytest.importorskip("celery", reason="Celery is not installed")
@@ -47,44 +48,28 @@ def tasks(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]
     module.app.pool.force_close_all()
 
 
-@contextmanager
-def worker(folder: Path, name: str = "one") -> Iterator[subprocess.Popen[bytes]]:
-    command = [sys.executable, "-m", "celery", "-A", "celery_app", "worker", "--concurrency=2", f"--hostname={name}@x"]
-    with (folder / f"{name}.log").open("w") as log:
-        process = subprocess.Popen(
-            [*command, "--loglevel=INFO"],
-            cwd=HERE,
-            env=os.environ | {"CELERY_FOLDER": str(folder)},
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
-    try:
-        yield process
-    finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        sys.stdout.write((folder / f"{name}.log").read_text())
+def worker(folder: Path, name: str = "one") -> AbstractContextManager[subprocess.Popen[bytes]]:
+    command = f"celery -A celery_app worker --concurrency=2 --hostname={name}@x --loglevel=INFO"
+    return running(command, HERE, folder / f"{name}.log", CELERY_FOLDER=str(folder))
 
 
 def test_tasks_run_in_the_processes_of_a_worker_which_ends_at_a_signal(folder: Path, tasks: ModuleType) -> None:
     results = [tasks.add.delay(i, i) for i in range(10)]
     with worker(folder) as process:
-        assert [2 * i for i in range(10)] == [result.get(timeout=60) for result in results]
+        assert [2 * i for i in range(10)] == [result.get(timeout=PATIENCE) for result in results]
         process.send_signal(signal.SIGTERM)
-        assert process.wait(60) == 0
+        assert process.wait(PATIENCE) == 0
 
 
 def test_a_child_of_the_worker_publishes_too(folder: Path, tasks: ModuleType) -> None:
     with worker(folder):
-        further = tasks.add_further.delay(41).get(timeout=60)
-        assert tasks.app.AsyncResult(further).get(timeout=60) == 42
+        further = tasks.add_further.delay(41).get(timeout=PATIENCE)
+        assert tasks.app.AsyncResult(further).get(timeout=PATIENCE) == 42
 
 
 def test_remote_control_reaches_every_worker(folder: Path, tasks: ModuleType) -> None:
     with worker(folder, "one"), worker(folder, "two"):
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + PATIENCE
         while len(found := tasks.app.control.inspect(timeout=5, limit=2).ping() or {}) < 2:
             assert time.monotonic() < deadline
     assert found == {"one@x": {"ok": "pong"}, "two@x": {"ok": "pong"}}
@@ -93,11 +78,7 @@ def test_remote_control_reaches_every_worker(folder: Path, tasks: ModuleType) ->
 def test_the_task_of_a_killed_worker_goes_to_another_one(folder: Path, tasks: ModuleType) -> None:
     result = tasks.hang_once.delay()
     with worker(folder, "first") as process:
-        deadline = time.monotonic() + 60
-        while not (folder / "started").exists():
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        await_text(folder / "started")
+        kill(process)
     with worker(folder, "second"):
-        assert result.get(timeout=60) == "redelivered"
+        assert result.get(timeout=PATIENCE) == "redelivered"

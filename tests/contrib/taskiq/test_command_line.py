@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import os
 import signal
-import subprocess
 import sys
 from typing import TYPE_CHECKING
 
@@ -17,11 +14,11 @@ pytest.importorskip("taskiq", reason="taskiq is in the group `contrib`, where th
 from taskiq import BrokerMessage
 
 from jobcore.contrib.taskiq import JobcoreBroker
+from tests.contrib.shared.commands import PATIENCE, await_text, running
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-PATIENCE = 60
 APP = """
 from jobcore.contrib.taskiq import JobcoreBroker
 
@@ -45,22 +42,8 @@ def test_a_worker_that_waits_ends_when_it_is_told_to(durable_url: str, tmp_path:
         await broker.shutdown()
 
     asyncio.run(kick())
-    command = [sys.executable, "-m", "taskiq", "worker", "app:broker", "--workers", "1"]
-    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
-    worker = subprocess.Popen(
-        command,
-        cwd=tmp_path,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    try:
-        assert worker.stdout
-        assert b"carried out\n" == worker.stdout.readline()
+    log = tmp_path / "worker.log"
+    with running("taskiq worker app:broker --workers 1", tmp_path, log, PYTHONPATH=str(tmp_path)) as worker:
+        await_text(log, "carried out\n")
         worker.send_signal(signal.SIGTERM)
         assert 0 == worker.wait(PATIENCE)
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(worker.pid, signal.SIGKILL)
-        worker.communicate()

@@ -1,8 +1,9 @@
 """`SqliteMessages`: messages in a file of jobcore's, for the processes of one machine.
 
 A message is a job of the queue, and its arguments are the message. Whoever calls waits for the answer, so this is no
-`SqliteStorage`, whose writer serves event loops: the thread that calls carries out the statements of that storage
-itself, under one lock, on one connection. The file is the same, and can be looked at by all that knows jobcore.
+`SqliteStorage`, whose writer serves event loops: the threads that call carry out the statements of that storage
+themselves, and share their transactions (`GroupCommit`). The file is the same, and can be looked at by all that knows
+jobcore.
 
 A message that was got is leased to this process, and the keeper's thread renews the lease while it is held. When the
 process dies the lease runs out, after five heartbeats, and the message comes back, in its old place: at least once.
@@ -17,28 +18,27 @@ from __future__ import annotations
 import atexit
 import logging
 import os
-import sqlite3
 import threading
 import time
-from contextlib import contextmanager
-from functools import partial
+from collections import deque
 from typing import TYPE_CHECKING, Generic, TypeVar
 from uuid import uuid4
 
 from jobcore._ids import uuid7
+from jobcore.contrib._committing import GroupCommit
 from jobcore.contrib._forking import ForkAware
 from jobcore.contrib._messages.keeper import Keeper
 from jobcore.contrib._messages.messages import LONGEST_REST, Delivery, P, emptied
 from jobcore.contrib._messages.tables import MessageTables
 from jobcore.contrib._waiting import Waiters
 from jobcore.contrib._watching import Watcher
-from jobcore.errors import StorageUnavailable
-from jobcore.sqlite.database import SHORT_LOG, Database, is_busy, patiently
+from jobcore.sqlite.database import SHORT_LOG, Database
 from jobcore.sqlite.schema import BACKOFF
-from jobcore.sqlite.tables import DELIVERIES, ID, Tables
+from jobcore.sqlite.tables import DELIVERIES, ID, Row, Tables
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Hashable, Iterable, Sequence
+    import sqlite3
+    from collections.abc import Callable, Hashable, Iterable, Sequence
 
     from jobcore.storage import Clock
 
@@ -63,7 +63,7 @@ class SqliteMessages(ForkAware, Generic[P, M]):
     def __init__(
         self,
         path: str,
-        tables: Callable[[sqlite3.Connection], M],
+        tables: Callable[[sqlite3.Connection, Tables], M],
         encode: Callable[[P], bytes],
         decode: Callable[[bytes], P],
         *,
@@ -82,13 +82,14 @@ class SqliteMessages(ForkAware, Generic[P, M]):
         super().__init__()
 
     def _begin(self) -> None:
-        self._lock = threading.Lock()  # over the connection, and all of the tables
-        self._database = Database(self.path, self._synchronous, migrate=True, one_thread=False, log=SHORT_LOG)
-        self._tables: tuple[Tables, M] | None = None
+        self._group = GroupCommit(
+            Database(self.path, self._synchronous, migrate=True, one_thread=False, log=SHORT_LOG), self._prepare
+        )
+        self._tables: M
         self._runner = uuid4().bytes
         self._held: dict[str, tuple[Held, str]] = {}
-        self._acked: list[Held] = []
-        self._watcher = Watcher(self.path + "-wal", self._version)
+        self._acked: deque[Held] = deque()
+        self._watcher = Watcher(self.path + "-wal", self._group.version)
         self.waiters: Waiters = Waiters(lambda: self._watcher.begin(self.waiters))
         self._users = 0
         self._users_lock = threading.Lock()
@@ -98,8 +99,7 @@ class SqliteMessages(ForkAware, Generic[P, M]):
         """Count one more user; a file that cannot be used is told now."""
         with self._users_lock:
             if not self._users:
-                with self._lock, self._told():
-                    self._opened()
+                self._group.version()
             self._users += 1
 
     def close(self) -> None:
@@ -114,8 +114,7 @@ class SqliteMessages(ForkAware, Generic[P, M]):
                 atexit.unregister(self.flush)
                 self.flush()
             self._watcher.stop(self.waiters)
-            with self._lock:
-                self._let_go()
+            self._group.close()
 
     def _kept(self) -> Keeper:
         """The keeper, which is there from the first message or consumer on: who only publishes has no thread."""
@@ -140,8 +139,7 @@ class SqliteMessages(ForkAware, Generic[P, M]):
         args = self._encode(payload)
         policy = (NO_LIMIT, BACKOFF, self._heartbeat)
         rows = [(uuid7().bytes, due, name, args, queue, priority, *policy) for queue in queues]
-        with self._transaction() as (jobs, _):
-            jobs.push([(rows, now)])
+        self._write(lambda tables: tables.jobs.push([(rows, now)]))
         for row in rows:
             self._ring(row[4])
 
@@ -149,14 +147,18 @@ class SqliteMessages(ForkAware, Generic[P, M]):
         """The first messages, up to so many, claimed in one transaction."""
         if limit < 1 or not self._look(queue):
             return ()
-        with self._transaction() as (jobs, tables):
+
+        def claim(tables: M) -> list[Row]:
             now = self._now()
-            while not jobs.rise(queue, now):
+            while not tables.jobs.rise(queue, now):
                 continue
-            rows = jobs.first(queue, limit, now)
+            rows = tables.jobs.first(queue, limit, now)
             if rows:
                 tables.adopt([(self._heartbeat, row[ID]) for row in rows if row[HEARTBEAT] != self._heartbeat])
-                jobs.claim([(rows, self._runner)], now)
+                tables.jobs.claim([(rows, self._runner)], now)
+            return rows
+
+        rows = self._write(claim)
         if rows:
             self._kept()
         deliveries: list[Delivery[P]] = []
@@ -178,9 +180,9 @@ class SqliteMessages(ForkAware, Generic[P, M]):
         """Let held messages go, each to its old place."""
         found = [found for tag in tags if (found := self._held.pop(tag, None))]
         if found:
-            with self._transaction() as (_, tables):
-                tables.requeue([held for held, _ in found])
-            for _, queue in found:
+            held, queues = zip(*found, strict=True)
+            self._write(lambda tables: tables.requeue(held))
+            for queue in queues:
                 self._ring(queue)
 
     def bury(self, tag: str, queue: str, kept: int) -> None:
@@ -188,8 +190,7 @@ class SqliteMessages(ForkAware, Generic[P, M]):
         if found := self._held.get(tag):
             held, left = found
             now = self._now()
-            with self._transaction() as (_, tables):
-                tables.bury(held, queue, now, now - kept)
+            self._write(lambda tables: tables.bury(held, queue, now, now - kept))
             self._held.pop(tag, None)
             self._ring(queue)
             self._ring(emptied(left))
@@ -200,8 +201,7 @@ class SqliteMessages(ForkAware, Generic[P, M]):
 
     def purge(self, queue: str) -> int:
         """Remove the messages that nobody holds; how many those were."""
-        with self._transaction() as (_, tables):
-            removed = tables.purge(queue, self._now())
+        removed = self._write(lambda tables: tables.purge(queue, self._now()))
         self._ring(emptied(queue))
         return removed
 
@@ -223,91 +223,62 @@ class SqliteMessages(ForkAware, Generic[P, M]):
     def flush(self) -> None:
         """Write down the acknowledgements that are not yet."""
         if self._acked:
-            with self._transaction():
-                pass  # every transaction begins with them
+            self._write(lambda _: None)
 
     def _beat(self) -> None:
         """Renew the leases of what is held here."""
         held = {tag: held for tag, (held, _) in self._held.copy().items()}
         if not held:
             return
-        with self._transaction() as (jobs, _):
-            tags = list(held)
-            beats = [(message_id, delivery) for message_id, _, delivery in held.values()]
-            lost = [tags[place] for place in jobs.heartbeat(beats, self._runner)]
-        for tag in lost:
-            if self._held.pop(tag, None):  # else it was acknowledged meanwhile
-                _logger.warning("the lease of message %s ran out: another consumer may have it", tag)
+        tags = list(held)
+        beats = [(message_id, delivery) for message_id, _, delivery in held.values()]
+        for place in self._write(lambda tables: tables.jobs.heartbeat(beats, self._runner)):
+            if self._held.pop(tags[place], None):  # else it was acknowledged meanwhile
+                _logger.warning("the lease of message %s ran out: another consumer may have it", tags[place])
 
     def _look(self, queue: str) -> bool:
         """Whether there may be a message to get; costs no transaction."""
-        with self._lock, self._told():
-            jobs, _ = self._opened()
-            if patiently(partial(jobs.is_ready, queue)):
+
+        def look(tables: M) -> bool:
+            if tables.jobs.is_ready(queue):
                 return True
-            next_at = patiently(partial(jobs.next_at, queue))
+            next_at = tables.jobs.next_at(queue)
             return next_at is not None and next_at <= self._now()
+
+        return self._read(look)
 
     def _until_next(self, queue: str) -> float | None:
         """Seconds until a message comes due, or a lease is over."""
-        with self._lock, self._told():
-            jobs, _ = self._opened()
-            next_at = patiently(partial(jobs.next_at, queue))
+        next_at = self._read(lambda tables: tables.jobs.next_at(queue))
         return None if next_at is None else min(max(0, next_at - self._now()) / 1e6, LONGEST_REST)
-
-    def _version(self) -> int:
-        with self._lock, self._told():
-            self._opened()
-            return self._database.version()
 
     def _ring(self, line: Hashable) -> None:
         self.waiters.ring(line)
 
     def _read(self, look: Callable[[M], T]) -> T:
-        with self._lock, self._told():
-            _, tables = self._opened()
-            return patiently(partial(look, tables))
+        return self._group.read(lambda _: look(self._tables))
 
-    @contextmanager
-    def _transaction(self) -> Generator[tuple[Tables, M]]:
-        with self._lock, self._told():
-            opened = self._opened()
-            self._database.check()
-            self._database.begin()
-            try:
-                acked = self._acked.copy()
-                opened[1].ack(acked)
-                yield opened
-                self._database.commit()
-            except BaseException:
-                self._database.rollback()
-                raise
-            del self._acked[: len(acked)]
+    def _write(self, act: Callable[[M], T]) -> T:
+        """What comes of this, in a transaction that begins with the acknowledgements that are not written down."""
+        acked: list[Held] = []
 
-    @contextmanager
-    def _told(self) -> Generator[None]:
-        """Tell what SQLite says in our words; what is wrong with the connection may be right with a new one."""
+        def write(_: sqlite3.Connection) -> T:
+            while self._acked:
+                acked.append(self._acked.popleft())
+            if acked:
+                self._tables.ack(acked)
+            return act(self._tables)
+
         try:
-            yield
-        except (sqlite3.Error, StorageUnavailable) as error:
-            if not is_busy(error.__cause__ or error):
-                self._let_go()
-            if isinstance(error, StorageUnavailable):
-                raise
-            raise StorageUnavailable(str(error)) from error
+            return self._group.write(write)
+        except BaseException:
+            self._acked.extend(acked)  # to acknowledge twice does no harm
+            raise
 
-    def _opened(self) -> tuple[Tables, M]:
-        if self._tables is None:
-            connection = self._database.open()
-            tables = self._make_tables(connection)
-            for statement in tables.schema:
-                patiently(partial(connection.execute, statement))
-            self._tables = Tables(connection, self._now, _count), tables
-        return self._tables
-
-    def _let_go(self) -> None:
-        self._tables = None
-        self._database.close()
+    def _prepare(self, connection: sqlite3.Connection) -> None:
+        self._tables = self._make_tables(connection, Tables(connection, self._now, _count))
+        for statement in self._tables.schema:
+            connection.execute(statement)
 
     def _now(self) -> int:
         return self._clock.time_ns() // 1000

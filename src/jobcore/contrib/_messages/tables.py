@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable, Sequence
 
+    from jobcore.sqlite.tables import Tables
+
 _FREE = f"queue = ?1 AND (lane <= {SCHEDULED} OR lane = {LEASED} AND at <= ?2)"
 _HELD = "id = ? AND runner = ? AND deliveries = ?"
 SIZE = f"SELECT count(*) FROM job WHERE {_FREE}"
@@ -28,7 +30,9 @@ class MessageTables:
     schema: ClassVar[tuple[str, ...]] = ()
     """What makes the tables that are not jobcore's, if they are not there."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, jobs: Tables) -> None:
+        self.jobs: Tables = jobs
+        """The same connection's, for the verbs of jobs."""
         self._execute = connection.execute
         self._executemany = connection.executemany
 

@@ -13,10 +13,10 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
+from jobcore.contrib._committing import GroupCommit
 from jobcore.contrib._forking import ForkAware
 from jobcore.contrib._waiting import Waiters
 from jobcore.contrib._watching import Watcher
-from jobcore.contrib.huey.committing import GroupCommit
 from jobcore.jobs._checks import check_int
 from jobcore.sqlite.database import SHORT_LOG, Database
 

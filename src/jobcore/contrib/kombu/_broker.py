@@ -6,25 +6,20 @@ for any of its queues, which it does not name; so whoever waits is woken by ever
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol
 
 from jobcore.contrib._messages.messages import Messages
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from kombu.transport.virtual import BrokerState
-
-T = TypeVar("T")
 
 Payload = dict[str, Any]
 """A message as kombu's virtual transports pass it: body, headers, properties."""
 
 Binding = tuple[str, str | None, str]
 """Routing key, the pattern made of it for exchanges of type topic, queue."""
-
-LONGEST_WAIT = 1.0
-"""Seconds after which a consumer that waits looks again: the lease of a message may have run out."""
 
 
 class Broker(Messages[Payload], Protocol):
@@ -63,8 +58,4 @@ class Broker(Messages[Payload], Protocol):
 
     def cancel(self, queue: str) -> None:
         """End what `consume` began."""
-        ...
-
-    def wait_for_any(self, look: Callable[[], T | None], timeout: float | None) -> T | None:
-        """What `look` finds in any queue, as soon as it finds something; None after so many seconds."""
         ...

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from kombu.transport.virtual import BrokerState
 
 from jobcore.contrib._messages.memory import MemoryMessages
-from jobcore.contrib.kombu._broker import LONGEST_WAIT, Binding, Payload
+from jobcore.contrib.kombu._broker import Binding, Payload
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Sequence
-
-T = TypeVar("T")
+    from collections.abc import Hashable, Sequence
 
 
 class MemoryBroker(MemoryMessages[Payload]):
@@ -67,10 +65,6 @@ class MemoryBroker(MemoryMessages[Payload]):
 
     def cancel(self, queue: str) -> None:
         """Nothing, as with `consume`."""
-
-    def wait_for_any(self, look: Callable[[], T | None], timeout: float | None) -> T | None:
-        """What `look` finds in any queue, as soon as it finds something; None after so many seconds."""
-        return self.waiters.wait(None, look, timeout, lambda: LONGEST_WAIT)
 
     def _ring(self, line: Hashable) -> None:  # noqa: ARG002  (there is but one)
         self.waiters.ring_all()

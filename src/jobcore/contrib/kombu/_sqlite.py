@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from kombu.transport.virtual import BrokerState
 from kombu.utils import json
 
 from jobcore.contrib._messages.sqlite import SqliteMessages
-from jobcore.contrib.kombu._broker import LONGEST_WAIT, Binding, Payload
+from jobcore.contrib.kombu._broker import Binding, Payload
 from jobcore.contrib.kombu._tables import KombuTables
 from jobcore.errors import StorageUnavailable
 
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
     from jobcore.contrib._messages.messages import Delivery
     from jobcore.storage import Clock
-
-T = TypeVar("T")
 
 _dumps: Callable[[Payload], str] = json.dumps  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
 _loads: Callable[[bytes], Payload] = json.loads  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
@@ -58,8 +56,7 @@ class SqliteBroker(SqliteMessages[Payload, KombuTables]):
     def declare(self, queue: str, expires: int | None = None) -> None:
         """Make a queue, which goes when nobody has used it for so many microseconds."""
         if expires is not None or not self.has(queue):
-            with self._transaction() as (_, tables):
-                tables.declare(queue, expires, self._now())
+            self._write(lambda tables: tables.declare(queue, expires, self._now()))
         self._ended.discard(queue)
 
     def has(self, queue: str) -> bool:
@@ -68,19 +65,16 @@ class SqliteBroker(SqliteMessages[Payload, KombuTables]):
 
     def delete(self, queue: str) -> None:
         """Remove a queue, its bindings and its messages, those that are held too."""
-        with self._transaction() as (_, tables):
-            tables.delete(queue)
+        self._write(lambda tables: tables.delete(queue))
 
     def bind(self, exchange: str, binding: Binding) -> None:
         """Add a binding, once."""
         if not self._read(lambda tables: tables.is_bound(exchange, binding)):
-            with self._transaction() as (_, tables):
-                tables.bind(exchange, binding)
+            self._write(lambda tables: tables.bind(exchange, binding))
 
     def unbind(self, exchange: str, binding: Binding) -> None:
         """Remove a binding."""
-        with self._transaction() as (_, tables):
-            tables.unbind(exchange, binding)
+        self._write(lambda tables: tables.unbind(exchange, binding))
 
     def bindings(self, exchange: str) -> Sequence[Binding]:
         """The bindings to an exchange."""
@@ -116,10 +110,6 @@ class SqliteBroker(SqliteMessages[Payload, KombuTables]):
             raise StorageUnavailable(f"the queue {queue!r} has expired meanwhile; declare it again")
         return super().get(queue, limit)
 
-    def wait_for_any(self, look: Callable[[], T | None], timeout: float | None) -> T | None:
-        """What `look` finds in any queue, as soon as it finds something; None after so many seconds."""
-        return self.waiters.wait(None, look, timeout, lambda: LONGEST_WAIT)
-
     def _beat(self) -> None:
         """Renew the leases of what is held here, keep the queues that are used, and remove those that have ended."""
         super()._beat()
@@ -127,12 +117,13 @@ class SqliteBroker(SqliteMessages[Payload, KombuTables]):
         ended = self._read(lambda tables: tables.ended(now))
         if not (self._consumed or ended):
             return
-        with self._transaction() as (_, tables):
-            for queue in list(self._consumed):
-                if not tables.keep(queue, now, 5 * self._heartbeat):
-                    self._ended.add(queue)
-            for queue in tables.ended(now):
-                tables.delete(queue)
+        self._ended.update(self._write(lambda tables: self._tended(tables, now)))
+
+    def _tended(self, tables: KombuTables, now: int) -> list[str]:
+        gone = [queue for queue in list(self._consumed) if not tables.keep(queue, now, 5 * self._heartbeat)]
+        for queue in tables.ended(now):
+            tables.delete(queue)
+        return gone
 
     def _ring(self, line: Hashable) -> None:  # noqa: ARG002  (there is but one)
         self.waiters.ring_all()

@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
 FETCH = 32
 """At most so many messages are fetched ahead in one transaction."""
+LONGEST_WAIT = 1.0
+"""Seconds after which a consumer that waits looks again: the lease of a message may have run out."""
 
 
 class Deliveries(virtual.QoS):
@@ -303,7 +305,7 @@ class Transport(virtual.Transport):
                 return None
             return True
 
-        if not (delivered() or self.broker.wait_for_any(delivered, timeout)):
+        if not (delivered() or self.broker.waiters.wait(None, delivered, timeout, lambda: LONGEST_WAIT)):
             raise TimeoutError
 
 

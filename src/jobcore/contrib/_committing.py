@@ -5,6 +5,8 @@ comes meanwhile, while the disk syncs, joins the queue and *follows*; when the t
 the lead to the first of them. So the slower the disk is, the more threads share each of its syncs. A thread that is
 alone pays little for the company it could have: one statement needs no transaction around it.
 
+Who fails in company fails alone, and leaves nothing behind: the others are carried out again without it.
+
 At any moment at most one thread leads, and touches the database; `_led` says whether one does. The lead is given up
 under the lock only when the queue is empty, so a request in the queue has a leader that will take it.
 """
@@ -33,8 +35,8 @@ class Kind(Enum):
 
     READ = "read"
     CHANGE = "change"
-    """One statement that changes; reads before it want its transaction."""
-    ONE_CHANGE = "one change"
+    """Whatever wants a transaction around it: all of it is done, or nothing."""
+    STATEMENT = "statement"
     """One statement, which is a transaction of its own where it is not in another one."""
     CLOSE = "close"
     """No connection, when all others in its company are answered."""
@@ -71,13 +73,13 @@ class GroupCommit:
         return cast("T", self._call(Request(Kind.READ, act)))
 
     def write(self, act: Callable[[sqlite3.Connection], T]) -> T:
-        """What comes of this, as soon as it is durable; it must be one statement that changes, or none, after reads."""
+        """What comes of this, in one transaction, as soon as it is durable."""
         return cast("T", self._call(Request(Kind.CHANGE, act)))
 
     def change(self, statement: str, parameters: Sequence[Any]) -> list[Any]:
         """The rows that this statement returns, as soon as what it changes is durable."""
         act = partial(_rows, statement=statement, parameters=parameters)
-        return cast("list[Any]", self._call(Request(Kind.ONE_CHANGE, act)))
+        return cast("list[Any]", self._call(Request(Kind.STATEMENT, act)))
 
     def version(self) -> int:
         """A number that changes when another connection has written."""
@@ -142,7 +144,7 @@ class GroupCommit:
             _ring(successor)
 
     def _carry_out(self, batch: list[Request]) -> None:
-        if len(batch) == 1 and batch[0].kind is Kind.ONE_CHANGE:
+        if len(batch) == 1 and batch[0].kind is Kind.STATEMENT:
             self._change(batch[0])
             return
         acting = [request for request in batch if request.kind is not Kind.CLOSE]
@@ -150,7 +152,7 @@ class GroupCommit:
             self._transact(acting)
         else:
             for request in acting:
-                self._do(request)
+                patiently(partial(self._do, request))
         if len(acting) < len(batch):
             was_open = self._database.connection is not None
             self._database.close()
@@ -160,21 +162,28 @@ class GroupCommit:
     def _change(self, request: Request) -> None:
         self._opened()
         self._database.check()
-        patiently(lambda: self._do(request))
+        patiently(partial(self._do, request))
         self._written_once()
 
     def _transact(self, batch: list[Request]) -> None:
-        connection = self._opened()
+        self._opened()
         self._database.check()
-        self._database.begin()
-        for request in batch:
-            self._do(request)
-            if not connection.in_transaction:
-                raise request.error or StorageUnavailable("the transaction has ended")
-        self._database.commit()
+        while batch and (failed := self._transacted(batch)):
+            self._database.rollback()
+            batch = [request for request in batch if request is not failed]
         for request in batch:
             request.answered = True
         self._written_once()
+
+    def _transacted(self, batch: list[Request]) -> Request | None:
+        """Carry these out in one transaction, or find the first that fails."""
+        self._database.begin()
+        for request in batch:
+            self._do(request)
+            if request.error is not None:
+                return request
+        self._database.commit()
+        return None
 
     def _written_once(self) -> None:
         self._written += 1
@@ -206,7 +215,7 @@ class GroupCommit:
         if not is_busy(error.__cause__ or error):
             self._database.close()
         for request in batch:
-            if not request.answered:
+            if not request.answered and request.error is None:
                 request.error = told(error)
 
 
