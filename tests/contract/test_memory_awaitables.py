@@ -83,6 +83,63 @@ def test_an_exception_thrown_in_comes_out_and_ends_them() -> None:
     assert 0 == len(storage)
 
 
+def test_a_class_of_exceptions_can_be_thrown_in_and_nothing_else() -> None:
+    storage = MemoryStorage()
+    for call in calls(storage):
+        with pytest.raises(KeyError, match="why"):
+            call.throw(KeyError, "why")
+    wrong: Any
+    for call, wrong in zip(calls(storage), [(5,), (int,), ("text",), (), (None,)], strict=True):
+        with pytest.raises(TypeError):
+            call.throw(*wrong)
+        call.close()
+
+
+def test_nothing_can_be_sent_to_one_that_has_not_begun() -> None:
+    storage = MemoryStorage()
+    for call in calls(storage):
+        with pytest.raises(TypeError, match="just-started"):
+            call.send(5)
+        call.close()
+    assert 0 == len(storage)
+
+
+def test_one_that_waits_can_be_closed_or_thrown_into_and_takes_nothing() -> None:
+    async def scene() -> None:
+        storage = MemoryStorage()
+        closed, failed = waiting(storage), waiting(storage)
+        closed.close()
+        with pytest.raises(KeyError):
+            failed.throw(KeyError("thrown"))
+        assert {} == storage._waiting.by_queue
+        await storage.push(NewJobInfo("job"))
+        assert storage.pop_nowait("default", ALICE) is not None
+
+    asyncio.run(scene())
+
+
+def test_tools_see_that_one_waits_and_for_what() -> None:
+    async def scene() -> None:
+        call: Any = waiting(MemoryStorage())
+        assert "pop" in call.__name__
+        assert inspect.CORO_SUSPENDED == inspect.getcoroutinestate(call)
+        assert call.cr_await is not None
+        assert call.cr_frame is not None
+        call.close()
+        assert inspect.CORO_CLOSED == inspect.getcoroutinestate(call)
+
+    asyncio.run(scene())
+
+
+def waiting(storage: MemoryStorage) -> Coroutine[Any, Any, Any]:
+    """A pop that waits for a future, carried on by hand."""
+    call = storage.pop("default", ALICE)
+    steps = call.__await__()
+    while next(steps) is None:  # as long as it only lets others have their turn
+        continue
+    return call
+
+
 def test_errors_come_out_where_they_are_awaited() -> None:
     async def scene() -> None:
         storage = MemoryStorage()

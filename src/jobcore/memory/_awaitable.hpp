@@ -215,9 +215,8 @@ inline PyObject* call_of_rest(PyObject* self, void* attribute) {
     return PyObject_GetAttrString(call->rest, static_cast<const char*>(attribute));
 }
 
-inline PyObject* call_running(PyObject* self, void*) {
-    Call* call = as_call(self);
-    return call->rest == nullptr ? Py_NewRef(Py_False) : PyObject_GetAttrString(call->rest, "cr_running");
+inline PyObject* call_flag_of_rest(PyObject* self, void* attribute) {
+    return as_call(self)->rest == nullptr ? Py_NewRef(Py_False) : call_of_rest(self, attribute);
 }
 
 // Makes the type; a new reference, or null with an exception set.
@@ -230,12 +229,15 @@ inline PyObject* call_setup() {
     };
     static char frame[] = "cr_frame";
     static char awaited[] = "cr_await";
+    static char running[] = "cr_running";
+    static char suspended[] = "cr_suspended";
     static PyGetSetDef attributes[] = {
         {"__name__", call_name, nullptr, nullptr, nullptr},
         {"__qualname__", call_qualified_name, nullptr, nullptr, nullptr},
         {frame, call_of_rest, nullptr, "Where the call waits.", frame},
         {awaited, call_of_rest, nullptr, "What the call waits for.", awaited},
-        {"cr_running", call_running, nullptr, "Whether the call runs this moment.", nullptr},
+        {running, call_flag_of_rest, nullptr, "Whether the call runs this moment.", running},
+        {suspended, call_flag_of_rest, nullptr, "Whether the call waits.", suspended},
         {nullptr, nullptr, nullptr, nullptr, nullptr},
     };
     static PyType_Slot slots[] = {
