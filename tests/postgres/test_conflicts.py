@@ -192,13 +192,10 @@ def test_a_full_server_is_told_of_and_used_when_it_has_room(small_server: Server
                 await storage.push(NewJobInfo("job"))
             with pytest.raises(StorageUnavailable):
                 await storage.pop("default", RUNNER)
-            await others.pop().close()
-            await settled(setup, len(others))
+            await closed(others, setup)
             await storage.push(NewJobInfo("job"))
             assert "job" == (await storage.pop("default", RUNNER)).name
             await storage.aclose()
-        for other in others:
-            await other.close()
         await setup.close()
 
     asyncio.run(scene())
@@ -214,11 +211,12 @@ async def taken(dsn: str) -> list[asyncpg.Connection[Any]]:
             return connections
 
 
-async def settled(connection: asyncpg.Connection[Any], number: int) -> None:
-    """Until the server has no more than so many connections of others."""
-    while number < await connection.fetchval(
-        "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
-    ):
+async def closed(connections: list[asyncpg.Connection[Any]], setup: asyncpg.Connection[Any]) -> None:
+    """Close these, and wait until the server has none of them any more."""
+    pids = [connection.get_server_pid() for connection in connections]
+    for connection in connections:
+        await connection.close()
+    while await setup.fetchval("SELECT count(*) FROM pg_stat_activity WHERE pid = ANY($1)", pids):
         await asyncio.sleep(0.01)
 
 
