@@ -131,18 +131,19 @@ pytest-free-threaded: export JOBCORE_IMPLEMENTATION = cpp
 pytest-free-threaded: build $(VENV)/.group-test-core
 	$(bin)/python -m pytest $(addprefix tests/,threads contract faults interleavings values model app worker) $(PYTEST_ARGS)
 
-# Of Python the plain form counts, which runs the twins and the sources of the compiled modules as well; of C++ what is
-# written by hand. Left out are tests that count allocations, those that start too many processes, and one that looks for
-# a database, which coverage itself is.
+# Of Python the plain form counts, which runs the twins and the sources of the compiled modules as well; of C++ and
+# Cython what is written by hand: what is generated counts for the line that it was made of. Left out are tests that
+# count allocations, those that start too many processes, and one that looks for a database, which coverage itself is.
 .PHONY: coverage
-coverage: $(VENV)/.group-build ## lines that the tests reach, of Python and of C++, into build/coverage
+coverage: $(VENV)/.group-build ## lines that the tests reach, of Python, Cython and C++, into build/coverage
 	rm -rf build/coverage
 	$(bin)/cmake --workflow --preset coverage
 	$(MAKE) --no-print-directory coverage-python VENV=$(VENV)-pure INSTALL='-Cwheel.cmake=false .'
 	$(MAKE) --no-print-directory coverage-native VENV=$(VENV)-coverage INSTALL='$(coverage_install)'
 
 coverage_install := --editable . -Cbuild-dir=build/coverage-python -Ccmake.build-type=Debug -Cinstall.strip=false \
-	"-Ccmake.define.CMAKE_CXX_FLAGS=--coverage -fprofile-update=atomic"
+	-Ccmake.define.CYTHON_ARGS=--line-directives \
+	"-Ccmake.define.CMAKE_CXX_FLAGS=--coverage -fprofile-update=atomic -fprofile-prefix-map=jobcore/=$(CURDIR)/src/jobcore/"
 covering := tests $(addprefix --ignore=tests/,docs leaks interleavings packaging) \
 	--deselect=tests/contract/test_opening.py::test_the_package_does_not_import_a_database $(PYTEST_ARGS)
 
@@ -157,9 +158,10 @@ coverage-python: build $(addprefix $(VENV)/.group-,coverage contrib demo)
 .PHONY: coverage-native
 coverage-native: export JOBCORE_IMPLEMENTATION = cpp
 coverage-native: build $(VENV)/.group-coverage
-	-$(bin)/python -m pytest -q $(covering)
+	-$(bin)/python -m pytest -q $(covering) --ignore=tests/postgres --ignore=tests/contrib
 	@mkdir -p build/coverage/native-html
 	$(bin)/gcovr --root . --filter csrc/ --filter src/ --exclude csrc/tests/ --exclude csrc/bench/ \
+		--exclude '.*\.(py|pxd)$$' --include-internal-functions \
 		--gcov-ignore-errors=source_not_found --gcov-ignore-errors=no_working_dir_found \
 		--html-details build/coverage/native-html/ --txt - build/coverage build/coverage-python
 
