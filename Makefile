@@ -19,7 +19,7 @@ cxx_files := $(filter %.h %.hpp %.cpp,$(sources))
 
 .PHONY: help
 help: ## list the doors
-	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
+	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 26
 
 # ---- the environment, in steps: a virtual environment, dependency groups, the package
 

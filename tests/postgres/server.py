@@ -53,7 +53,10 @@ if sys.platform != "win32" and os.geteuid() == 0:
 
     _user = next(user for name in ("postgres", "nobody") for user in pwd.getpwall() if user.pw_name == name)
     AS_USER = _Unprivileged(user=_user.pw_uid, group=_user.pw_gid, extra_groups=())
-ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "LC_", "LANG"))}
+# A sanitizer that is preloaded for Python would hang in a process of another user.
+ENVIRONMENT = {
+    name: value for name, value in os.environ.items() if not name.startswith(("PG", "LC_", "LANG", "LD_PRELOAD"))
+}
 
 
 class Installation(NamedTuple):
@@ -90,7 +93,9 @@ def _candidates() -> Iterator[Path]:
 def _reachable(package: Path) -> Path:
     binary = next(package.glob("pginstall*/bin/postgres"))
     try:
-        subprocess.run([binary, "--version"], stdout=subprocess.DEVNULL, cwd="/", check=False, **AS_USER)
+        subprocess.run(
+            [binary, "--version"], env=ENVIRONMENT, stdout=subprocess.DEVNULL, cwd="/", check=False, **AS_USER
+        )
     except PermissionError:
         folder = Folder().path
         for part in package.parent.glob(f"{PACKAGE}*"):  # the libraries are beside it
@@ -102,7 +107,13 @@ def _reachable(package: Path) -> Path:
 def _major(binaries: Path) -> int | None:
     try:
         told = subprocess.run(
-            (binaries / "postgres", "--version"), capture_output=True, text=True, cwd="/", check=False, **AS_USER
+            (binaries / "postgres", "--version"),
+            env=ENVIRONMENT,
+            capture_output=True,
+            text=True,
+            cwd="/",
+            check=False,
+            **AS_USER,
         )
     except OSError:  # not there, or not for this machine
         return None
