@@ -57,6 +57,7 @@ test-cxx: $(VENV)/.group-build ## the tests of the C++ core, without Python
 
 # What servers and other libraries do does not differ by how this package was built. Where it is compiled as well, that
 # one meets them all, and the plain one is held to the protocol on one server, and runs the blocks of the documentation.
+# With sanitizers the protocol on one server has to do, too.
 beside_compiled := $(addprefix --ignore=,tests/contrib \
 	$(filter-out %/test_conformance.py,$(wildcard tests/postgres/test_*.py)))
 
@@ -97,7 +98,7 @@ run-peer-suites: build $(VENV)/.group-test $(VENV)/.group-contrib
 	$(bin)/python -m tests.peers.run $(PEER)
 
 .PHONY: sanitize
-sanitize: $(VENV)/.group-build ## C++ tests under ASan, UBSan and TSan; all tests under ASan and UBSan
+sanitize: $(VENV)/.group-build ## C++ tests under ASan, UBSan and TSan; those of Python under ASan and UBSan
 	$(bin)/cmake --workflow --preset asan
 	$(bin)/cmake --workflow --preset tsan
 	$(MAKE) --no-print-directory pytest-sanitized VENV=$(VENV)-asan INSTALL='$(asan_install)'
@@ -108,6 +109,7 @@ asan_install := --editable . -Cbuild-dir=build/asan-python -Ccmake.build-type=Re
 # libstdc++ is preloaded too: without it the first exception ends in ASan's own check.
 # Leaks are counted in the C++ tests: the interpreter keeps too much on purpose.
 .PHONY: pytest-sanitized
+pytest-sanitized: export PYTEST_ARGS += $(beside_compiled) --ignore=tests/docs
 pytest-sanitized: build $(VENV)/.group-test
 	LD_PRELOAD="$$($(CXX) -print-file-name=libasan.so) $$($(CXX) -print-file-name=libstdc++.so)" \
 	ASAN_OPTIONS=detect_leaks=0 PYTHONMALLOC=malloc JOBCORE_IMPLEMENTATION=cpp \
