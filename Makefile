@@ -109,6 +109,7 @@ asan_install := --editable . -Cbuild-dir=build/asan-python -Ccmake.build-type=Re
 # libstdc++ is preloaded too: without it the first exception ends in ASan's own check.
 # Leaks are counted in the C++ tests: the interpreter keeps too much on purpose.
 .PHONY: pytest-sanitized
+pytest-sanitized: export POSTGRES ?= newest
 pytest-sanitized: export PYTEST_ARGS += $(beside_compiled) --ignore=tests/docs
 pytest-sanitized: build $(VENV)/.group-test
 	LD_PRELOAD="$$($(CXX) -print-file-name=libasan.so) $$($(CXX) -print-file-name=libstdc++.so)" \
