@@ -46,4 +46,4 @@ def test_a_storage_that_hangs_in_a_forked_child_fails_in_clear_words() -> None:
 
 def test_a_name_that_is_not_there_is_told() -> None:
     with pytest.raises(AttributeError, match="no attribute 'Nothing'"):
-        _ = testing.Nothing  # type: ignore[attr-defined]
+        _ = testing.Nothing

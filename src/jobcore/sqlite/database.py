@@ -157,7 +157,7 @@ class Database:
         with suppress(sqlite3.Error, StorageUnavailable):
             free = self._pages("freelist_count")
             if free > max(_KEPT_FREE, self._pages("page_count") // 2):
-                self.connection.execute(f"PRAGMA incremental_vacuum({_VACUUM_STEP})").fetchall()
+                self._execute(f"PRAGMA incremental_vacuum({_VACUUM_STEP})").fetchall()
                 return self._pages("freelist_count") < free  # a file that was made without `ROOM` gives none
         return False
 
