@@ -135,6 +135,7 @@ def test_the_context_tells_the_job_the_runner_and_the_state(caplog: pytest.LogCa
     @app.job
     def plain(ctx: JobContext) -> None:
         seen.append(ctx.job.name)
+        assert f"<JobContext of plain {ctx.job.id}, delivery 1>" == repr(ctx)
 
     assert [] == carried_out(app, work.new(3), plain.new())
     runner_id = next(one for one in seen if isinstance(one, tuple))[4]
@@ -164,6 +165,26 @@ def test_a_snooze_counts_no_retry_and_giving_up_is_final() -> None:
     failures = carried_out(app, sleepy.new(), hopeless.new())
     assert [0, 0, 0] == runs
     assert [("dead", "hopeless", "no such file")] == [(one.kind, one.job.name, one.error) for one in failures]
+
+
+@pytest.mark.parametrize(
+    ("end", "error"),
+    [
+        (lambda ctx: ctx.snooze(5), "delay must be a timedelta, not int"),
+        (lambda ctx: ctx.snooze(None), "delay must be a timedelta"),
+        (lambda ctx: ctx.give_up(ValueError("no such file")), "reason must be a string, not ValueError"),
+        (lambda ctx: ctx.give_up(None), "reason must be a string"),
+    ],
+)
+def test_an_end_in_words_of_the_wrong_type_is_a_failure_that_says_so(end: Any, error: str) -> None:
+    app = App(MemoryStorage())
+
+    @app.job(max_retries=0)
+    async def work(ctx: JobContext) -> None:
+        end(ctx)
+
+    failures = carried_out(app, work.new())
+    assert [("dead", f"InvalidJobType: {error}")] == [(one.kind, one.error) for one in failures]
 
 
 def test_middleware_wraps_in_order_and_may_answer_itself() -> None:
@@ -277,3 +298,21 @@ def test_every_makes_up_for_nothing_after_a_pause() -> None:
             every.cancel()
 
     play(scene())
+
+
+def test_every_ends_with_the_storage_that_it_pushes_to(caplog: pytest.LogCaptureFixture) -> None:
+    async def scene() -> None:
+        storage = MemoryStorage()
+        app, others = App(storage), asyncio.all_tasks()
+
+        @app.job
+        def tick() -> None: ...
+
+        async with app:
+            app.every(timedelta(milliseconds=1), tick)
+            await until(lambda: len(storage) > 1)
+            await storage.aclose()
+            await until(lambda: asyncio.all_tasks() == others)
+
+    play(scene())
+    assert "" == caplog.text

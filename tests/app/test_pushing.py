@@ -137,7 +137,8 @@ def test_an_app_opens_its_storage_at_the_first_use_and_closes_what_it_opened() -
         with pytest.raises(StorageClosed):
             await storage.push(own.jobs["work"].new())
         assert own.storage is not storage, "and opens it again at the next use"
-        await own.aclose()
+        for _ in range(2):
+            await own.aclose()
 
     asyncio.run(scene())
 
@@ -177,6 +178,25 @@ def test_programs_without_a_loop_push_through_a_bridge() -> None:
     assert 6 == bridge(asyncio.sleep(0, 6))
     bridge.close()
     assert 7 == bridge(asyncio.sleep(0, 7)), "a later call starts anew"
+    bridge.close()
+
+
+def test_a_bridge_without_a_loop_says_why_and_tries_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    anyio = pytest.importorskip("anyio")
+    bridge = app.blocking()
+
+    def fail(_main: Any) -> None:
+        raise OSError("too many open files")
+
+    with monkeypatch.context() as now:
+        now.setattr(anyio, "run", fail)
+        for _ in range(2):
+            coroutine = asyncio.sleep(0, 1)
+            with pytest.raises(OSError, match="too many open files"):
+                bridge(coroutine)
+            coroutine.close()
+        bridge.close()
+    assert 1 == bridge(asyncio.sleep(0, 1))
     bridge.close()
 
 

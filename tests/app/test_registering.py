@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -57,9 +58,16 @@ def test_parameters_without_a_name_in_json_are_refused(app: App) -> None:
         {"heartbeat_interval": timedelta(0)},
         {"timeout": 0},
         {"timeout": "1 s"},
+        {"timeout": -1},
+        {"timeout": True},
         {"timeout": float("nan")},
+        {"timeout": float("inf")},
+        {"timeout": 10**400},
+        {"timeout": timedelta(0)},
         {"executor": "fiber"},
         {"name": "a\0b"},
+        {"name": ""},
+        {"name": 5},
     ],
 )
 def test_options_that_no_job_can_have_are_refused(app: App, options: dict[str, Any]) -> None:
@@ -68,6 +76,12 @@ def test_options_that_no_job_can_have_are_refused(app: App, options: dict[str, A
     with pytest.raises(InvalidJob):
         app.job(**options)(work)
     assert {} == app.jobs
+
+
+@pytest.mark.parametrize("option", [{"id": uuid4()}, {"next_queue": timedelta(1)}, {"args": 5}, {"retries": 5}])
+def test_what_belongs_to_one_push_is_no_option_of_a_job(app: App, option: dict[str, Any]) -> None:
+    with pytest.raises(TypeError, match="unexpected keyword argument"):
+        app.job(**option)
 
 
 def test_an_async_function_takes_no_executor_and_a_process_no_context(app: App) -> None:
@@ -86,6 +100,15 @@ def test_what_is_no_function_is_no_job(app: App, wrong: Any) -> None:
         app.job(name="wrong")(wrong)
 
 
+def test_a_job_is_no_function_that_could_become_another_one(app: App) -> None:
+    @app.job
+    def work() -> None: ...
+
+    wrong: Any = work
+    with pytest.raises(InvalidJob, match=r"work\(\) is a job already"):
+        app.job(name="other")(wrong)
+
+
 def test_a_type_that_json_cannot_become_is_refused_where_the_job_is_declared(app: App) -> None:
     pytest.importorskip("msgspec")
 
@@ -96,11 +119,49 @@ def test_a_type_that_json_cannot_become_is_refused_where_the_job_is_declared(app
 
 
 def test_a_storage_is_a_storage_or_a_url() -> None:
-    wrong: Any = 5
-    with pytest.raises(InvalidJob, match="storage"):
-        App(wrong)
+    wrong: Any
+    for wrong in (5, None, b"memory://", MemoryStorage):
+        with pytest.raises(InvalidJob, match="storage must be a storage or the URL of one") as refusal:
+            App(wrong)
+        assert isinstance(refusal.value, TypeError)
     with pytest.raises(ValueError, match="scheme"):
         App("nowhere://").storage  # noqa: B018
+
+
+@pytest.mark.parametrize("wrong", [5, "trace", [lambda: None]])
+def test_what_an_app_calls_is_a_function(app: App, wrong: Any) -> None:
+    for use in (
+        lambda: App(MemoryStorage(), lifespan=wrong),
+        lambda: App(MemoryStorage(), middleware=[wrong]),
+        lambda: app.middleware(wrong),
+        lambda: app.on("dead")(wrong),
+    ):
+        with pytest.raises(InvalidJob, match="must be a function, not") as refusal:
+            use()
+        assert isinstance(refusal.value, TypeError)
+    assert ([], {}) == (app.middlewares, app.handlers)
+
+
+def test_middleware_comes_in_a_sequence() -> None:
+    async def alone(ctx: JobContext, call_next: Any) -> Any: ...
+
+    wrong: Any = alone
+    with pytest.raises(InvalidJob, match="middleware must be a sequence of functions, not function"):
+        App(MemoryStorage(), middleware=wrong)
+
+
+def test_a_periodic_push_is_one_of_a_job_at_an_interval(app: App) -> None:
+    @app.job
+    def work() -> None: ...
+
+    wrong: Any
+    for wrong in (5, 0.5, None, timedelta(0), timedelta(-1)):
+        with pytest.raises(InvalidJob, match="interval"):
+            app.every(wrong, work)
+    for wrong in (work.function, "work", None):
+        with pytest.raises(InvalidJob, match="job must be a job of an app") as refusal:
+            app.every(timedelta(1), wrong)
+        assert isinstance(refusal.value, TypeError)
 
 
 def test_the_options_of_a_job_are_those_of_what_it_pushes(app: App) -> None:

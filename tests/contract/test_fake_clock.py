@@ -103,6 +103,21 @@ def test_no_time_at_all_is_a_timeout_at_once() -> None:
     run(scene)
 
 
+def test_what_needs_no_wait_wins_against_no_time_at_all() -> None:
+    async def scene(clock: FakeClock) -> None:
+        errors: list[dict[str, Any]] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _loop, context: errors.append(context))
+        for seconds in (0, -1):
+            assert "at once" == await clock.timeout(seconds, at_once())
+        await settle()
+        assert [] == errors
+
+    async def at_once() -> str:
+        return "at once"
+
+    run(scene)
+
+
 def test_a_cancelled_wait_is_cancelled() -> None:
     async def scene(clock: FakeClock) -> None:
         task = asyncio.create_task(clock.timeout(1, asyncio.Event().wait()))
@@ -180,6 +195,29 @@ def test_timers_of_another_loop_fire_too() -> None:
         await asyncio.to_thread(waits.wait, 10)
         await clock.advance(1)
         await elsewhere
+
+    run(scene)
+
+
+def test_a_timer_of_a_loop_that_is_closed_keeps_no_other_from_firing() -> None:
+    def abandon(clock: FakeClock) -> asyncio.Task[Any]:
+        loop = asyncio.new_event_loop()
+        loop.set_exception_handler(lambda _loop, _context: None)  # of a pending task: it is the point
+        waiting = loop.create_task(clock.timeout(1, asyncio.Event().wait()))
+        loop.run_until_complete(settle())
+        loop.close()
+        return waiting
+
+    async def scene(clock: FakeClock) -> None:
+        abandoned = await asyncio.to_thread(abandon, clock)
+        here = asyncio.create_task(clock.timeout(2, asyncio.Event().wait()))
+        await settle()
+        assert 2 == clock.timers
+        await clock.advance(1)
+        assert 1 == clock.timers
+        await clock.advance(1)
+        assert isinstance(here.exception(), TimeoutError)
+        del abandoned
 
     run(scene)
 

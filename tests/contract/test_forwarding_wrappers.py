@@ -6,6 +6,7 @@ From 3.12 on, `isinstance` with a protocol does not see such methods.
 from __future__ import annotations
 
 import asyncio
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,6 +19,7 @@ from jobcore.testing import FakeClock, StorageConformance
 from jobcore.testing._conformance._base import Stage
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
     from pathlib import Path
 
 SINGLE = ["info", "push", "pop", "heartbeat", "complete"]
@@ -47,7 +49,7 @@ class Traced:
 class TestOfTheSuite(StorageConformance):
     __test__ = False
 
-    def open_storage(self, clock: FakeClock) -> MemoryStorage:
+    def open_storage(self, clock: FakeClock) -> AbstractAsyncContextManager[Any]:
         return MemoryStorage(clock=clock, timer=clock)
 
 
@@ -91,6 +93,23 @@ def test_the_conformance_suite_tests_the_batches_behind_a_wrapper() -> None:
     traced = Traced(MemoryStorage())
 
     assert traced is Stage(TestOfTheSuite(), traced, FakeClock()).batches
+
+
+def test_the_conformance_suite_skips_what_a_wrapper_hides() -> None:
+    class TestOfLess(TestOfTheSuite):
+        __test__ = False
+
+        @asynccontextmanager
+        async def open_storage(self, clock: FakeClock) -> AsyncIterator[Traced]:
+            async with MemoryStorage(clock=clock, timer=clock) as storage:
+                yield Traced(storage, without=[*BATCHES, "stats"])
+
+    suite = TestOfLess()
+    with pytest.raises(pytest.skip.Exception, match="takes no batches"):
+        suite.test_a_batch_keeps_its_order()
+    with pytest.raises(pytest.skip.Exception, match="has no stats"):
+        suite.test_counters_count_what_happened()
+    suite.test_closing_wakes_every_waiter()
 
 
 def test_jobs_move_between_wrappers(tmp_path: Path) -> None:

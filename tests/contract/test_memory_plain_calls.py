@@ -71,6 +71,13 @@ def test_they_say_that_the_storage_is_closed() -> None:
             call()
 
 
+def test_an_empty_storage_and_a_closed_one_are_true() -> None:
+    storage = MemoryStorage()
+    assert (0, True) == (len(storage), bool(storage))
+    asyncio.run(storage.aclose())
+    assert storage
+
+
 def test_a_push_from_a_thread_without_a_loop_wakes_a_pop() -> None:
     async def scene(storage: MemoryStorage) -> None:
         for _ in range(50):

@@ -14,7 +14,7 @@ from uuid import UUID
 
 import pytest
 
-from jobcore import SqliteStorage
+from jobcore import NewJobInfo, SqliteStorage
 from jobcore.sqlite import watching
 from jobcore.sqlite.watching import Watch, open_ear
 
@@ -231,6 +231,39 @@ def test_a_pop_that_waits_hears_the_push_of_another_process(path: Path) -> None:
                 assert await process.wait() == 0
                 assert (await asyncio.wait_for(pop, 60)).name == "from another process"
 
+    asyncio.run(run())
+
+
+@linux
+def test_where_the_kernel_has_no_more_watches_to_give_a_pop_looks_for_the_pushes_of_others(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Exhausted:
+        inotify_add_watch = None
+
+        @staticmethod
+        def inotify_init1(_flags: int) -> int:
+            return -1
+
+    def eventfd(*options: int) -> int:
+        doors.append(made(*options))
+        return doors[-1]
+
+    async def run() -> None:
+        async with SqliteStorage(path) as storage, SqliteStorage(path) as other:
+            await storage.push(NewJobInfo("mine"))
+            assert "mine" == (await storage.pop("default", UUID(int=1))).name
+            pop = asyncio.create_task(storage.pop("default", UUID(int=1)))
+            await other.push(NewJobInfo("another's"))
+            assert "another's" == (await asyncio.wait_for(pop, 60)).name
+
+    doors: list[int] = []
+    made = os.eventfd
+    monkeypatch.setattr(os, "eventfd", eventfd)
+    monkeypatch.setattr(pytest.importorskip("ctypes"), "CDLL", lambda _name: Exhausted)
+    assert open_ear(str(path)) is None
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(doors[-1])
     asyncio.run(run())
 
 

@@ -6,6 +6,7 @@ import importlib
 import inspect
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -120,6 +121,16 @@ def test_every_name_has_its_words(module: str, name: str) -> None:
             member = inspect.getattr_static(named, member_name)
             if is_own(member_name) and (inspect.isroutine(member) or is_property(member)):
                 assert inspect.getdoc(member), f"{name}.{member_name}"
+
+
+@pytest.mark.parametrize("module", ["jobcore", "jobcore.app"])
+def test_a_name_that_is_not_there_is_no_attribute(module: str) -> None:
+    with pytest.raises(AttributeError, match=f"module '{module}' has no attribute 'Nothing'"):
+        importlib.import_module(module).Nothing  # noqa: B018
+
+
+def test_the_version_is_that_of_what_is_installed() -> None:
+    assert metadata.version("jobcore") == jobcore.__version__
 
 
 def test_the_types_are_there() -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from jobcore import JobResult, Linear, NewJobInfo, PostgresStorage, SqliteStorage
+from jobcore.copying import copy
 from tests.cli.shell import Shell
 
 if TYPE_CHECKING:
@@ -84,3 +85,15 @@ def test_jobs_move_there_and_back_as_they_are(dsn: str, tmp_path: Path) -> None:
     jobs = asyncio.run(after())
     assert set(ids[:1_200]) >= {job_id for job_id, _, _ in jobs}
     assert 1_199 == len(jobs)
+
+
+def test_jobs_with_the_lowest_and_the_highest_id_move_too(dsn: str, tmp_path: Path) -> None:
+    async def run() -> None:
+        ids = [UUID(int=0), UUID(int=2**128 - 1)]
+        async with PostgresStorage(dsn) as source, SqliteStorage(tmp_path / "jobs.db") as target:
+            await source.push_many([NewJobInfo("job", id=job_id) for job_id in ids])
+            assert 2 == await copy(source, target)
+            assert 0 == (await source.stats()).jobs
+            assert ids == [job.id for job in await target.pop_many("default", ME, 2)]
+
+    asyncio.run(run())

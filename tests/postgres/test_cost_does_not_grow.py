@@ -12,11 +12,15 @@ import asyncpg
 import pytest
 
 from jobcore import JobResult, NewJobInfo, PostgresStorage
+from jobcore.postgres import housekeeping
 from jobcore.postgres.sources import Own
 from jobcore.postgres.statements import Statements
+from tests.postgres.proxy import Fate, Proxy, Way
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
+
+    from tests.postgres.server import Server
 
 ME = UUID(int=1)
 SOON = timedelta(hours=1)
@@ -160,5 +164,26 @@ def test_a_storage_without_the_right_to_vacuum_works_on(dsn: str) -> None:
         finally:
             await owner.execute("DROP OWNED BY worker; DROP ROLE worker")
             await owner.close()
+
+    asyncio.run(run())
+
+
+def test_a_vacuum_whose_connection_breaks_fails_no_call_and_is_tried_again(
+    server: Server, dsn: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(housekeeping, "OFTEN", 1)
+    caplog.set_level("DEBUG", "jobcore")
+
+    async def run() -> None:
+        async with Proxy(server) as proxy, PostgresStorage(proxy.url(dsn)) as storage:
+            await filled(storage, 3)
+            for fails in (True, False):
+                if fails:
+                    proxy.once(Fate.CUT, Way.TO_SERVER, b"VACUUM")
+                caplog.clear()
+                job = await storage.pop("default", ME)
+                await vacuumed(storage)
+                assert fails == ("a vacuum failed" in caplog.text)
+                await storage.heartbeat(job.id, ME)
 
     asyncio.run(run())

@@ -89,6 +89,17 @@ def test_a_rollback_leaves_nothing(kind: str, dsn: str) -> None:
     asyncio.run(run())
 
 
+def test_an_empty_batch_leaves_the_transaction_as_it_is(dsn: str) -> None:
+    async def run() -> None:
+        async with PostgresStorage(dsn) as storage:
+            async with transaction("asyncpg", dsn) as connection:
+                assert [] == await storage.push_many([], connection=connection)
+                await storage.push(NewJobInfo("job"), connection=connection)
+            assert 1 == (await storage.stats()).jobs
+
+    asyncio.run(run())
+
+
 def test_typed_jobs_take_a_connection_too(dsn: str) -> None:
     async def run() -> None:
         storage = PostgresStorage(dsn)

@@ -16,6 +16,8 @@ from tests.cli.shell import Shell
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tests.postgres.server import Server
+
 ME = UUID(int=1)
 
 
@@ -38,6 +40,33 @@ def test_a_schema_is_made_once_and_kept(dsn: str) -> None:
     assert 1 == asyncio.run(use(dsn))
     assert 2 == asyncio.run(use(dsn, migrate=False))
     assert 1 == asyncio.run(use(dsn, schema="another"))
+
+
+def test_the_first_calls_may_come_at_once(dsn: str) -> None:
+    async def run() -> None:
+        storage = PostgresStorage(dsn)
+        *ids, info, _ = await asyncio.gather(
+            *(storage.push(NewJobInfo("job", queue=queue)) for queue in "ab"), storage.info(ME), storage.stats()
+        )
+        assert info is None
+        assert 2 == (await storage.stats()).jobs == len(ids)
+        await storage.aclose()
+
+    asyncio.run(run())
+
+
+def test_a_database_that_could_not_keep_every_job_is_refused(server: Server) -> None:
+    async def run() -> None:
+        dsn = server.dsn("latin")
+        await sql(server.dsn(), "CREATE DATABASE latin ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0")
+        for storage in (PostgresStorage(dsn), PostgresStorage(dsn, migrate=False)):
+            with pytest.raises(StorageUnavailable, match="encoding of the database is not UTF8"):
+                await storage.push(NewJobInfo("job"))
+            await storage.aclose()
+        assert [] == await sql(dsn, "SELECT FROM pg_namespace WHERE nspname = 'jobcore'")
+        server.drop_database(dsn)
+
+    asyncio.run(run())
 
 
 def test_without_migrate_the_command_is_named_that_makes_the_schema(dsn: str, tmp_path: Path) -> None:

@@ -11,13 +11,17 @@ from uuid import UUID
 import asyncpg
 import pytest
 
-from jobcore import JobResult, Linear, NewJobInfo, PostgresStorage
+from jobcore import JobResult, Linear, NewJobInfo, PostgresStorage, StorageUnavailable
 from jobcore.postgres import claiming
+from jobcore.postgres.statements import STEP
+from jobcore.testing import FakeClock
+from tests.postgres.proxy import Fate, Proxy, Way
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from jobcore import JobInfo
+    from tests.postgres.server import Server
 
 ME = UUID(int=1)
 YOU = UUID(int=2)
@@ -144,6 +148,20 @@ def test_many_pushes_at_once_keep_their_times_and_their_ids(dsn: str) -> None:
     asyncio.run(run())
 
 
+def test_the_first_of_very_many_that_come_due_at_once_is_popped_first(dsn: str) -> None:
+    async def run() -> None:
+        clock = FakeClock()
+        async with PostgresStorage(dsn, clock=clock) as storage:
+            rest = timedelta(seconds=1)
+            await storage.push_many([NewJobInfo("first", next_queue=rest)] * (STEP + 10))
+            await storage.push(NewJobInfo("last to come due", next_queue=rest + timedelta.resolution, priority=1))
+            clock.skip(2)
+            names = [job.name for job in await asyncio.wait_for(storage.pop_many("default", ME, 2), 10)]
+            assert ["last to come due", "first"] == names
+
+    asyncio.run(run())
+
+
 def test_ten_thousand_waiters_are_served_by_as_many_jobs(dsn: str) -> None:
     async def run() -> None:
         async with PostgresStorage(dsn) as storage:
@@ -183,6 +201,25 @@ def test_a_pool_of_the_users_is_used_from_any_loop_and_left_open(dsn: str) -> No
             await storage.aclose()
             await storage.aclose()
             assert 1 == await pool.fetchval("SELECT 1")
+
+    asyncio.run(run())
+
+
+def test_a_pool_of_the_users_gets_another_connection_for_one_that_broke(server: Server, dsn: str) -> None:
+    async def run() -> None:
+        async with Proxy(server) as proxy, asyncpg.create_pool(proxy.url(dsn), min_size=2, max_size=2) as pool:
+            storage = PostgresStorage(pool, listen=False)
+            await storage.push(NewJobInfo("first"))
+            for _ in range(3):
+                proxy.once(Fate.CUT, Way.TO_SERVER, b"cut off")
+                with pytest.raises(StorageUnavailable):
+                    await storage.push(NewJobInfo("cut off"))
+            await storage.push(NewJobInfo("second"))
+            names = [job.name for job in await asyncio.wait_for(storage.pop_many("default", ME, 9), 10)]
+            assert ["first", "second"] == names
+            await storage.aclose()
+            async with asyncio.timeout(10), pool.acquire() as one, pool.acquire() as other:
+                assert [1, 1] == [await one.fetchval("SELECT 1"), await other.fetchval("SELECT 1")]
 
     asyncio.run(run())
 

@@ -72,6 +72,13 @@ def test_numbers_come_back_whatever_their_size(args: Any) -> None:
     assert args == NewJobInfo("job", args).args
 
 
+def test_arguments_that_are_too_large_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("jobcore.jobs._new.MAX_ARGS_BYTES", 10)
+    assert "x" * 8 == NewJobInfo("job", "x" * 8).args
+    with pytest.raises(InvalidJob, match="args must have at most 10 bytes of JSON, not 11"):
+        NewJobInfo("job", "x" * 9)
+
+
 def test_arguments_are_encoded_once() -> None:
     args = {"list": [1]}
     job = NewJobInfo("job", args)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import datetime as dt
+import json
 import pickle
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
@@ -13,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobcore import Exponential, InvalidJob, JobInfo, JobResult, Linear, NewJobInfo, ReturnJobInfo
+from jobcore import Exponential, InvalidJob, JobInfo, JobResult, LeaseLost, Linear, NewJobInfo, ReturnJobInfo
 
 ID = UUID("01a20cc9-0000-7000-8000-000000000001")
 RUNNER = UUID(int=7)
@@ -77,10 +78,34 @@ def test_a_stored_job_is_written_as_it_can_be_made() -> None:
     )
     names = {"JobInfo": JobInfo, "UUID": UUID, "Exponential": Exponential, "datetime": dt}
     assert job == eval(repr(job), names)
-    for field, wrong in (("next_queue", NOW.replace(tzinfo=None)), ("retry_count", -1), ("id", "x"), ("name", "")):
+    for field, wrong, is_type_error in (
+        ("next_queue", NOW.replace(tzinfo=None), False),
+        ("next_queue", timedelta(1), True),
+        ("next_queue", None, True),
+        ("retry_count", -1, False),
+        ("id", "x", True),
+        ("name", "", False),
+    ):
         fields: dict[str, Any] = {"id": ID, "name": "job", "next_queue": NOW, field: wrong}
-        with pytest.raises(InvalidJob, match=field):
+        with pytest.raises(InvalidJob, match=field) as refusal:
             JobInfo(**fields)
+        assert is_type_error == isinstance(refusal.value, TypeError)
+
+
+def test_a_stored_job_is_made_of_a_new_one_only() -> None:
+    wrong: Any
+    for wrong in ("job", None, ReturnJobInfo(ID, JobResult.SUCCESS)):
+        with pytest.raises(InvalidJob, match="new must be a NewJobInfo") as refusal:
+            JobInfo.from_new(wrong, ID, NOW)
+        assert isinstance(refusal.value, TypeError)
+
+
+def test_a_retry_is_prepared_for_an_aware_moment_only() -> None:
+    job = JobInfo.from_new(NewJobInfo("job"), ID, NOW)
+    wrong: Any
+    for wrong in (NOW.replace(tzinfo=None), timedelta(1), 5):
+        with pytest.raises(InvalidJob, match="now must be an aware datetime"):
+            job.prepare_retry(wrong)
 
 
 @given(st.uuids(), st.sampled_from(JobResult), st.none() | st.uuids(), st.none() | COUNTS, st.none() | st.timedeltas())
@@ -90,7 +115,11 @@ def test_a_returned_job_is_what_it_was_made_of(
     back = ReturnJobInfo(id, result, runner, delivery, delay, "text")
 
     assert (id, result, runner, delivery, "text") == (back.id, back.result, back.runner_id, back.delivery, back.error)
-    assert back == ReturnJobInfo(id, result, runner, delivery, delay, "text") == pickle.loads(pickle.dumps(back))
+    again = ReturnJobInfo(id, result, runner, delivery, delay, "text")
+    assert back == again == pickle.loads(pickle.dumps(back))
+    assert hash(back) == hash(again)
+    who = f"runner_id={runner!r}, delivery={delivery!r}, delay={back.delay!r}, error='text'"
+    assert f"ReturnJobInfo(id={id!r}, result={result!r}, {who})" == repr(back)
 
 
 def test_a_change_of_any_field_makes_another_job() -> None:
@@ -232,3 +261,29 @@ def test_another_text_is_no_job(text: Any) -> None:
     for kind in (NewJobInfo, JobInfo):
         with pytest.raises(InvalidJob):
             kind.from_json(text)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "reason"),
+    [
+        ("backoff", {"quadratic": 2}, "backoff is not one that can be read"),
+        ("backoff", {"linear": -1}, "backoff seconds must be finite and at least 0"),
+        ("backoff", 5, "backoff is not one that can be read"),
+        ("queue", "", "queue must not be empty"),
+        ("priority", "high", "priority must be an int, not str"),
+        ("heartbeat_interval_us", 0, "heartbeat_interval must be from"),
+    ],
+)
+def test_a_text_with_a_field_that_no_job_has_is_refused_by_its_name(field: str, value: Any, reason: str) -> None:
+    new = NewJobInfo("job")
+    job: NewJobInfo | JobInfo
+    for job in (new, JobInfo.from_new(new, ID, NOW)):
+        text = json.dumps(json.loads(job.to_json()) | {field: value})
+        with pytest.raises(InvalidJob, match=reason):
+            type(job).from_json(text)
+
+
+def test_a_lost_lease_is_told_with_the_job() -> None:
+    lost = LeaseLost(ID)
+    assert f"the lease of job {ID} is not yours (any more)" == str(lost)
+    assert (str(lost), ID) == (str(again := pickle.loads(pickle.dumps(lost))), again.job_id)

@@ -78,3 +78,24 @@ def test_a_worker_that_cannot_complete_takes_no_more_than_it_can_keep() -> None:
         assert 3000 == len(done)
 
     play(scene())
+
+
+def test_what_cannot_be_handed_back_when_the_worker_stops_is_left_to_its_lease(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def scene() -> None:
+        storage = Failing(times=0)
+        storage.left["complete"] = 1_000_000
+        app, done = App(storage), []
+
+        @app.job
+        async def work() -> None:
+            done.append(1)
+
+        await work.push_many([(), ()])
+        async with Worker(app):
+            await until(lambda: len(done) == 2)
+        assert (2, 0) == (storage.stats().running, storage.stats().completed)
+
+    play(scene())
+    assert "2 jobs could not be handed back; their leases will run out" in caplog.text

@@ -7,20 +7,24 @@ import logging
 import threading
 import time
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import pytest
 
 from jobcore import App, JobContext, MemoryStorage, NewJobInfo, Worker
-from jobcore.testing import FakeClock
+from jobcore.testing import FakeClock, settle
 from jobcore.worker._execution import Execution
 from jobcore.worker._leases import LeaseKeeper
 from tests.worker.at_work import play, until, until_empty
 from tests.worker.test_concurrency import FiveVerbs
 
+if TYPE_CHECKING:
+    from jobcore.app._events import EventKind
+
 BEAT = timedelta(seconds=0.04)
 LEASE = 5 * BEAT.total_seconds()
+BATCHES = pytest.mark.parametrize("batches", [True, False], ids=["batches", "one by one"])
 
 
 async def never_popped_meanwhile(storage: MemoryStorage, done: threading.Event) -> int:
@@ -35,8 +39,15 @@ async def never_popped_meanwhile(storage: MemoryStorage, done: threading.Event) 
     return await asyncio.to_thread(try_to_pop)
 
 
+def hear_the_end(app: App, told: list[str]) -> None:
+    """Note what becomes of each job."""
+    kinds: tuple[EventKind, ...] = ("succeeded", "failed", "dead", "lease_lost")
+    for kind in kinds:
+        app.on(kind)(lambda event: told.append(event.kind))
+
+
+@BATCHES
 @pytest.mark.parametrize("kind", ["loop", "thread", "waiting", "buffered"])
-@pytest.mark.parametrize("batches", [True, False], ids=["batches", "one by one"])
 def test_a_lease_is_kept_for_as_long_as_the_function_runs(kind: str, caplog: Any, *, batches: bool) -> None:
     async def scene() -> None:
         storage = MemoryStorage()
@@ -78,10 +89,14 @@ def test_a_lease_is_kept_for_as_long_as_the_function_runs(kind: str, caplog: Any
         assert "" == caplog.text
 
 
-def test_a_lost_lease_cancels_the_function_and_discards_its_result(caplog: pytest.LogCaptureFixture) -> None:
+@BATCHES
+@pytest.mark.parametrize("obeys", [True, False], ids=["obeys", "ends well all the same"])
+def test_a_lost_lease_cancels_the_function_and_discards_its_result(
+    caplog: pytest.LogCaptureFixture, *, obeys: bool, batches: bool
+) -> None:
     async def scene() -> None:
         storage = MemoryStorage()
-        app, events, lost = App(storage), [], list[Any]()
+        app, events, told = App(storage if batches else FiveVerbs(storage)), [], list[str]()
 
         @app.job(heartbeat_interval=BEAT)
         async def work() -> None:
@@ -90,18 +105,78 @@ def test_a_lost_lease_cancels_the_function_and_discards_its_result(caplog: pytes
                 await asyncio.Event().wait()
             except asyncio.CancelledError:
                 events.append("cancelled")
-                raise
+                if obeys:
+                    raise
 
-        app.on("lease_lost")(lost.append)
+        hear_the_end(app, told)
         job_id = await work.push()
         async with Worker(app, {"default": 1}):
             await until(lambda: events == ["started"])
             storage._index.remove(job_id)  # somebody else completed it
-            await until(lambda: len(lost) == 1)
-        assert ["started", "cancelled"] == events
+            await until(lambda: bool(told))
+        assert (["started", "cancelled"], ["lease_lost"]) == (events, told)
 
     play(scene())
     assert "its result is discarded" in caplog.text
+
+
+@BATCHES
+def test_a_result_that_comes_after_the_lease_was_lost_is_discarded(
+    caplog: pytest.LogCaptureFixture, *, batches: bool
+) -> None:
+    async def scene() -> None:
+        clock = FakeClock()
+        storage = MemoryStorage(clock=clock, timer=clock)
+        app, told = App(storage if batches else FiveVerbs(storage)), list[str]()
+
+        @app.job
+        async def work() -> None:
+            clock.skip(26)
+            assert storage.pop_nowait("default", uuid4()) is not None
+
+        hear_the_end(app, told)
+        await work.push()
+        async with Worker(app, {"default": 1}):
+            await until(lambda: bool(told))
+        assert (["lease_lost"], 1, 0) == (told, storage.stats().running, storage.stats().completed)
+
+    play(scene())
+    assert "its result is discarded" in caplog.text
+
+
+def test_a_function_in_a_thread_that_lost_its_lease_counts_as_running_until_it_returns() -> None:
+    async def scene() -> None:
+        storage = MemoryStorage()
+        app, told, tasks = App(storage), list[str](), list[asyncio.Task[Any]]()
+        release = threading.Event()
+
+        @app.middleware
+        async def watch(ctx: JobContext, call_next: Any) -> Any:
+            task = asyncio.current_task()
+            assert task is not None
+            tasks.append(task)
+            return await call_next(ctx)
+
+        @app.job(heartbeat_interval=BEAT)
+        def work() -> None:
+            release.wait()
+
+        hear_the_end(app, told)
+        job_id = await work.push()
+        async with Worker(app, {"default": 1}):
+            try:
+                await until(lambda: bool(tasks))
+                storage._index.remove(job_id)
+                await until(lambda: tasks[0].cancelling() > 0)
+                await work.push()
+                await settle()
+                assert ([], 1, 0) == (told, len(tasks), storage.stats().running), "there is no room for another one"
+            finally:
+                release.set()
+            await until_empty(storage)
+        assert ["lease_lost", "succeeded"] == told
+
+    play(scene())
 
 
 def test_a_job_that_the_worker_pops_again_stops_its_older_run_first() -> None:

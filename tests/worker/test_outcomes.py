@@ -64,6 +64,15 @@ async def leave() -> None:
     sys.exit(3)
 
 
+class Unspeakable(Exception):
+    def __str__(self) -> str:
+        raise KeyError("text")
+
+
+def fail_without_words() -> None:
+    raise Unspeakable
+
+
 @pytest.mark.parametrize(
     ("function", "error"),
     [
@@ -72,6 +81,7 @@ async def leave() -> None:
         (cancel_itself, "CancelledError: "),
         (be_cancelled, "CancelledError: "),
         (leave, "SystemExit: 3"),
+        (fail_without_words, "Unspeakable, whose text cannot be had: KeyError"),
     ],
 )
 def test_whatever_a_function_raises_is_a_failure_with_its_text(
@@ -93,6 +103,32 @@ def test_whatever_a_function_raises_is_a_failure_with_its_text(
 
     play(scene())
     assert "Traceback" in caplog.text
+
+
+@pytest.mark.parametrize("kind", ["async", "thread"])
+def test_an_interrupt_is_no_failure_but_ends_the_program(kind: str) -> None:
+    storage = MemoryStorage()
+    app, runs = App(storage), []
+
+    async def interrupt() -> None:
+        runs.append(1)
+        raise KeyboardInterrupt
+
+    def interrupt_in_thread() -> None:
+        runs.append(1)
+        raise KeyboardInterrupt
+
+    job = app.job(name="interrupt")(interrupt if kind == "async" else interrupt_in_thread)
+
+    async def scene() -> None:
+        await job.push()
+        async with Worker(app):
+            await asyncio.Event().wait()
+
+    with pytest.raises(KeyboardInterrupt):
+        play(scene())
+    stats = storage.stats()
+    assert ([1], 1, 0, 0) == (runs, stats.jobs, stats.failed, stats.dead)
 
 
 def test_a_job_that_always_fails_runs_once_more_than_its_retries_and_is_dead() -> None:

@@ -9,11 +9,12 @@ import signal
 import sys
 import threading
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
-from jobcore import App, MemoryStorage, StorageClosed, Worker
-from tests.worker.at_work import play, until, until_empty
+from jobcore import App, MemoryStorage, StorageClosed, StorageUnavailable, Worker
+from tests.worker.at_work import GUARD, play, until, until_empty
 
 BEAT = timedelta(seconds=0.2)
 
@@ -213,10 +214,10 @@ def test_a_signal_stops_and_the_handlers_of_before_are_put_back(number: signal.S
     play(scene())
 
 
-def test_a_storage_that_is_closed_ends_the_worker() -> None:
+def test_a_storage_that_is_closed_ends_the_worker(caplog: pytest.LogCaptureFixture) -> None:
     async def scene() -> None:
         storage = MemoryStorage()
-        task = asyncio.create_task(Worker(App(storage)).run(signals=False))
+        task = asyncio.create_task(Worker(App(storage), {"one": 1, "two": 1}).run(signals=False))
         for _ in range(10):
             await asyncio.sleep(0)
         await storage.aclose()
@@ -224,6 +225,122 @@ def test_a_storage_that_is_closed_ends_the_worker() -> None:
             await task
 
     play(scene())
+    assert 1 == caplog.text.count("the worker stops"), "however many queues it has"
+
+
+def test_what_ends_after_its_storage_was_closed_is_not_completed_and_the_log_says_so(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    class Counting(MemoryStorage):
+        beats = 0
+
+        async def heartbeat_many(self, held: Any, runner_id: Any) -> Any:
+            self.beats += 1
+            return await super().heartbeat_many(held, runner_id)
+
+    async def scene() -> None:
+        storage = Counting()
+        app, succeeded = App(storage), list[Any]()
+
+        @app.job(heartbeat_interval=timedelta(milliseconds=20))
+        async def work() -> None:
+            await storage.aclose()
+            beats = storage.beats
+            await until(lambda: storage.beats > beats + 1)
+
+        app.on("succeeded")(succeeded.append)
+        await work.push()
+        with pytest.raises(StorageClosed):
+            await Worker(app).run(signals=False)
+        assert [] == succeeded
+
+    play(scene())
+    assert "the storage was closed before 1 jobs were completed" in caplog.text
+    assert "could not renew" not in caplog.text
+
+
+@pytest.mark.parametrize("fails", [False, True], ids=["answers", "fails"])
+def test_a_pop_that_ends_otherwise_than_cancelled_begins_nothing_any_more(*, fails: bool) -> None:
+    class Stubborn(MemoryStorage):
+        pops = 0
+
+        async def pop_many(self, queue: str, runner_id: Any, limit: int) -> Any:
+            self.pops += 1
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                if fails:
+                    raise StorageUnavailable("the server went away") from None
+            return await super().pop_many(queue, runner_id, limit)
+
+    async def scene() -> None:
+        storage, runs = Stubborn(), []
+        app = App(storage)
+
+        @app.job
+        async def work() -> None:
+            runs.append(1)
+
+        await work.push_many([(), (), ()])
+        async with Worker(app):
+            await until(lambda: storage.pops == 1)
+        stats = storage.stats()
+        assert ([], 1, 3, 0) == (runs, storage.pops, stats.jobs, stats.running)
+        assert stats.returned == (0 if fails else 3)
+
+    play(scene())
+
+
+def test_a_function_that_does_not_end_is_left_to_its_lease(caplog: pytest.LogCaptureFixture) -> None:
+    async def scene() -> None:
+        storage = MemoryStorage()
+        app, release, others = App(storage), asyncio.Event(), asyncio.all_tasks()
+
+        @app.job
+        async def resist() -> None:
+            while not release.is_set():
+                try:
+                    await release.wait()
+                except asyncio.CancelledError:
+                    continue
+
+        await resist.push()
+        async with Worker(app, grace=0):
+            await until(lambda: storage.stats().running == 1)
+        assert (1, 0, 0) == (storage.stats().running, storage.stats().completed, storage.stats().returned)
+        release.set()
+        await until(lambda: asyncio.all_tasks() == others)
+
+    play(scene())
+    assert "1 jobs do not end; they are left to their leases" in caplog.text
+
+
+def test_a_worker_is_at_work_once_at_a_time() -> None:
+    async def scene() -> None:
+        worker = Worker(App(MemoryStorage()))
+        async with worker:
+            with pytest.raises(RuntimeError, match="at work already"):
+                await worker.run(signals=False)
+
+    play(scene())
+
+
+def test_a_worker_works_in_any_thread_though_signals_come_to_one_only() -> None:
+    storage = MemoryStorage()
+    app, done = App(storage), []
+
+    @app.job
+    async def work() -> None:
+        done.append(threading.current_thread())
+        worker.stop()
+
+    worker = Worker(app)
+    storage.push_nowait(work.new())
+    thread = threading.Thread(target=lambda: asyncio.run(worker.run()), daemon=True)
+    thread.start()
+    thread.join(GUARD)
+    assert [thread] == done
+    assert not thread.is_alive()
 
 
 def test_leases_are_kept_during_the_grace() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import inspect
 import threading
+from collections.abc import Iterable
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, Protocol, TypeVar, cast, overload
@@ -16,12 +17,12 @@ from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, Protocol
 from jobcore.app._events import EventHandler, EventKind, check_kind
 from jobcore.app._job import Job, Pusher
 from jobcore.app._periodic import Every
-from jobcore.errors import InvalidCall, InvalidJob, InvalidJobType, NotAStorage, StorageClosed
+from jobcore.errors import InvalidCall, InvalidJob, InvalidJobType, NotAStorage
 from jobcore.jobs._new import DEFAULT_BACKOFF, DEFAULT_HEARTBEAT
 from jobcore.storage import Storage, missing_methods, takes_batches
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable, Sequence
+    from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
     from contextlib import AbstractAsyncContextManager
     from datetime import timedelta
     from types import TracebackType
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 R = TypeVar("R")
+T = TypeVar("T")
 HandlerT = TypeVar("HandlerT", bound="EventHandler")
 MiddlewareT = TypeVar("MiddlewareT", bound="Middleware")
 
@@ -84,11 +86,17 @@ class App:
         lifespan: Callable[[App], AbstractAsyncContextManager[Any]] | None = None,
         middleware: Sequence[Middleware] = (),
     ) -> None:
+        if isinstance(storage, type):
+            raise InvalidJobType("storage", f"a storage or the URL of one, not the class {storage.__name__}")
         if not isinstance(storage, str) and (missing := missing_methods(storage, Storage)):
             raise NotAStorage(storage, missing)
+        if lifespan is not None:
+            _check_callable("lifespan", lifespan)
+        if not isinstance(middleware, Iterable):
+            raise InvalidJobType("middleware", "a sequence of functions", middleware)
         self.lifespan: Callable[[App], AbstractAsyncContextManager[Any]] | None = lifespan
         self.jobs: dict[str, Job[..., ..., Any]] = {}
-        self.middlewares: list[Middleware] = list(middleware)
+        self.middlewares: list[Middleware] = [_check_callable("middleware", one) for one in middleware]
         self.handlers: dict[EventKind, list[EventHandler]] = {}
         self._url = storage if isinstance(storage, str) else None
         self._storage: Storage | None = None if isinstance(storage, str) else storage
@@ -118,9 +126,13 @@ class App:
         function: Any = None,
         *,
         name: str | None = None,
+        queue: str = "default",
+        priority: int = 0,
+        max_retries: int | None = 5,
+        backoff: Backoff = DEFAULT_BACKOFF,
+        heartbeat_interval: timedelta = DEFAULT_HEARTBEAT,
         timeout: timedelta | float | None = None,
         executor: Executor | None = None,
-        **options: Any,
     ) -> Any:
         """Make a job of a function, async or plain, as a decorator with or without options.
 
@@ -131,6 +143,13 @@ class App:
         Raises `InvalidJob` for options that no job can have and for a name that is taken, `InvalidCall` for
         parameters that have no name in JSON.
         """
+        options: dict[str, Any] = {
+            "queue": queue,
+            "priority": priority,
+            "max_retries": max_retries,
+            "backoff": backoff,
+            "heartbeat_interval": heartbeat_interval,
+        }
         if function is None:
             return partial(self._register, name=name, timeout=timeout, executor=executor, options=options)
         return self._register(function, name, timeout, executor, options)
@@ -147,7 +166,9 @@ class App:
             raise InvalidJob(f"{function.name}()", "is a job already")
         if not inspect.isroutine(function):
             raise InvalidJobType("job", "a function", function)
-        job: Job[..., ..., Any] = Job(self, function, name or function.__name__, options, timeout, executor)
+        job: Job[..., ..., Any] = Job(
+            self, function, function.__name__ if name is None else name, options, timeout, executor
+        )
         if job.name in self.jobs:
             raise InvalidJob("name", f"{job.name!r} is taken by {self.jobs[job.name]!r}")
         self.jobs[job.name] = job
@@ -158,13 +179,14 @@ class App:
 
         It is `async def(ctx, call_next)`, and returns what `await call_next(ctx)` returns.
         """
-        self.middlewares.append(middleware)
+        self.middlewares.append(_check_callable("middleware", middleware))
         return middleware
 
     def on(self, kind: EventKind) -> Callable[[HandlerT], HandlerT]:
         """Call a function, async or plain, with each `JobEvent` of this kind in this app's workers; a decorator."""
 
         def register(handler: HandlerT) -> HandlerT:
+            _check_callable("handler", handler)
             self.handlers.setdefault(kind, []).append(handler)
             return handler
 
@@ -177,6 +199,8 @@ class App:
         Outside of a running loop it begins with `async with app`, so with each worker process. A push that fails is
         logged and does not end it; after a pause (a blocked loop, a suspended machine) the missed ones are not made up.
         """
+        if not isinstance(job, Pusher):
+            raise InvalidJobType("job", "a job of an app", job)
         every = Every(interval, lambda: job.push(*args, **kwargs), job.new(*args, **kwargs).name)
         self._periodic.append(every)
         every.start_if_running()
@@ -192,12 +216,10 @@ class App:
         from jobcore.opening import open_storage  # noqa: PLC0415  (it knows all storages)
 
         with self._lock:
-            if self._storage is None and self._url is not None:
-                self._storage = open_storage(self._url)
             storage = self._storage
-        if storage is None:
-            raise StorageClosed
-        return storage
+            if storage is None:
+                storage = self._storage = open_storage(cast("str", self._url))
+            return storage
 
     @contextmanager
     def using(self, storage: Storage) -> Generator[None]:
@@ -266,3 +288,9 @@ class App:
             storage, self._storage = self._storage, None
             if storage is not None:
                 await cast("Closable", storage).aclose()
+
+
+def _check_callable(field: str, value: T) -> T:
+    if not callable(value):
+        raise InvalidJobType(field, "a function", value)
+    return value

@@ -89,6 +89,8 @@ class JobContext:
 
     def give_up(self, reason: str) -> NoReturn:
         """End here: the job is dead, whatever retries are left."""
+        if not isinstance(reason, str):
+            raise InvalidJobType("reason", "a string", reason)
         raise GivenUp(reason)
 
     def __repr__(self) -> str:

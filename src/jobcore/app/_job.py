@@ -15,6 +15,7 @@ from jobcore.app._arguments import Arguments
 from jobcore.app._context import JobContext
 from jobcore.errors import InvalidCall, InvalidJob, InvalidJobType
 from jobcore.jobs import NewJobInfo
+from jobcore.jobs._checks import check_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable
@@ -152,7 +153,7 @@ class Job(Pusher[PushP], Generic[PushP, CallP, R]):
         super().__init__(app, name, Arguments(name, signature, function), options, None)
         self.function: Callable[CallP, R] = function
         self.is_async: bool = inspect.iscoroutinefunction(function)
-        self.timeout: float | None = _seconds(timeout)
+        self.timeout: float | None = _timeout(timeout)
         self.executor: Executor | None = _executor(name, executor, self)
         self.unpack: Callable[[bytes], dict[str, Any]] = self._arguments.unpack
         self.queue: str = NewJobInfo(name, **options).queue
@@ -191,16 +192,13 @@ def _is_context(function: Callable[..., Any], annotation: object) -> bool:
     return annotation is JobContext
 
 
-def _seconds(timeout: timedelta | float | None) -> float | None:
+def _timeout(timeout: timedelta | float | None) -> float | None:
     if timeout is None:
         return None
-    if isinstance(timeout, timedelta):
-        timeout = timeout.total_seconds()
-    if isinstance(timeout, bool) or not isinstance(timeout, (int, float)):
-        raise InvalidJobType("timeout", "a timedelta or a number of seconds", timeout)
-    if not 0 < timeout < float("inf"):
-        raise InvalidJob("timeout", "must be more than 0 seconds, and finite")
-    return float(timeout)
+    seconds = check_seconds("timeout", timeout)
+    if seconds == 0:
+        raise InvalidJob("timeout", "must be more than 0 seconds")
+    return seconds
 
 
 def _executor(name: str, executor: object, job: Job[..., ..., Any]) -> Executor | None:

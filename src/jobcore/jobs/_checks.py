@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from sys import float_info
 from typing import TypeVar
 from uuid import UUID
 
@@ -89,6 +90,16 @@ def check_duration(field: str, value: object) -> int:
     if not isinstance(value, timedelta):
         raise InvalidJobType(field, "a timedelta", value)
     return max(-MAX_DELAY, min(value // MICROSECOND, MAX_DELAY))
+
+
+def check_seconds(field: str, value: object) -> float:
+    """A timedelta or a number of seconds, 0 or more; a `bool` is none."""
+    seconds = value.total_seconds() if isinstance(value, timedelta) else value
+    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)):
+        raise InvalidJobType(field, "a timedelta or a number of seconds", seconds)
+    if not 0 <= seconds <= float_info.max:
+        raise InvalidJob(field, "must be 0 seconds or more, and finite")
+    return float(seconds)
 
 
 def check_error(value: object) -> str:

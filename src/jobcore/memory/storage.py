@@ -12,6 +12,7 @@ import logging
 import os
 import time
 import weakref
+from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
 from jobcore._time import later
@@ -68,7 +69,8 @@ class MemoryStorage(MemoryCalls):
                     added.append(ids[-1])
         except MemoryError:
             for job_id in added:
-                self._index.remove(job_id)
+                with suppress(KeyError):  # somebody has completed it already
+                    self._index.remove(job_id)
             raise
         return ids
 

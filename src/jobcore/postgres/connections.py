@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-from itertools import count
 from typing import TYPE_CHECKING, TypeVar
 
 from jobcore.postgres.failures import is_conflict, is_lost, spoils
@@ -60,7 +59,9 @@ class Connections:
         With `repeat`, it is done again where its connection was lost. What the server rolled back because of a conflict
         with others is done again in any case.
         """
-        for attempt in count(1):
+        attempt = 0
+        while True:
+            attempt += 1
             try:
                 return await self._run_once(act, transaction=transaction)
             except Exception as error:
@@ -73,7 +74,6 @@ class Connections:
                     if repeat and attempt == 1 and not isinstance(error, TimeoutError):
                         continue
                 raise
-        raise AssertionError
 
     async def _run_once(self, act: Callable[[AnyConnection], Awaitable[T]], *, transaction: bool) -> T:
         connection = await self.source.take()

@@ -15,7 +15,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
 from jobcore.errors import StorageUnavailable
-from jobcore.sqlite.schema import VERSION, check_sqlite, upgrade, version_of
+from jobcore.sqlite.schema import ROOM, VERSION, check_sqlite, upgrade, version_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -117,7 +117,7 @@ class Database:
             raise StorageUnavailable(
                 f"{self.path} lacks the schema of this jobcore; run: jobcore migrate sqlite:///{self.path}"
             )
-        run("PRAGMA auto_vacuum = incremental")  # counts before the first table is made
+        run(ROOM)
         run("PRAGMA journal_mode = wal")
         run(f"PRAGMA synchronous = {self._synchronous}")
         for pragma in (f"PRAGMA wal_autocheckpoint = {self._log}", *PRAGMAS):
@@ -153,14 +153,12 @@ class Database:
 
     def vacuum(self) -> bool:
         """Give some free pages back, where more than half of the file is free; whether there is more to give."""
-        if self.connection is None:
-            return False
-        with suppress(sqlite3.Error):  # somebody else writes, or vacuums; what is lost will be told to the next call
-            (free,) = self.connection.execute("PRAGMA freelist_count").fetchone()
-            (pages,) = self.connection.execute("PRAGMA page_count").fetchone()
-            if free > max(_KEPT_FREE, pages // 2):
-                self.connection.execute(f"PRAGMA incremental_vacuum({_VACUUM_STEP})").fetchall()
-                return True
+        # Somebody else writes, or vacuums; what is lost will be told to the next call.
+        with suppress(sqlite3.Error, StorageUnavailable):
+            free = self._pages("freelist_count")
+            if free > max(_KEPT_FREE, self._pages("page_count") // 2):
+                self._execute(f"PRAGMA incremental_vacuum({_VACUUM_STEP})").fetchall()
+                return self._pages("freelist_count") < free  # a file that was made without `ROOM` gives none
         return False
 
     def close(self) -> None:
@@ -174,6 +172,10 @@ class Database:
         if self.connection is None:
             raise StorageUnavailable(f"{self.path} is not open")
         return self.connection.execute(statement)
+
+    def _pages(self, kind: str) -> int:
+        (number,) = self._execute(f"PRAGMA {kind}").fetchone()
+        return int(number)
 
     def _identity_now(self) -> tuple[int, int] | None:
         try:

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 APPLICATION_ID = 0x6A6F6263  # "jobc"
 OLDEST_SQLITE = (3, 37, 0)  # with the JSON functions, an option until 3.38 that every distribution has taken
 
+ROOM = "PRAGMA auto_vacuum = incremental"
+"""Lets a file give free pages back; it counts before the first table is made."""
+
 SCHEDULED = 40_000
 LEASED = 40_001
 
@@ -106,9 +109,9 @@ VERSION = len(MIGRATIONS)
 
 
 def script() -> str:
-    """The SQL that makes the schema."""
+    """The SQL that makes the schema, in a new file."""
     marks = f"PRAGMA application_id = {APPLICATION_ID};\nPRAGMA user_version = {VERSION};\n"
-    return "\n".join((*(migration.lstrip() for migration in MIGRATIONS), marks))
+    return "\n".join((f"{ROOM};\n", *(migration.lstrip() for migration in MIGRATIONS), marks))
 
 
 def check_sqlite() -> None:
@@ -134,13 +137,11 @@ def version_of(connection: sqlite3.Connection, path: str) -> int:
 
 def upgrade(connection: sqlite3.Connection, path: str) -> None:
     """Bring the schema to this version; inside a transaction, so that it is there as a whole or not at all."""
-    version = version_of(connection, path)
-    if version < VERSION:
-        for script in MIGRATIONS[version:]:
-            for statement in _statements(script):
-                connection.execute(statement)
-        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        connection.execute(f"PRAGMA user_version = {VERSION}")
+    for script in MIGRATIONS[version_of(connection, path) :]:
+        for statement in _statements(script):
+            connection.execute(statement)
+    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    connection.execute(f"PRAGMA user_version = {VERSION}")
 
 
 def _statements(script: str) -> Iterator[str]:

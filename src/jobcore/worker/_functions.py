@@ -94,8 +94,7 @@ class Functions:
             return info.returned(JobResult.DEAD, self._runner_id, error=exception.reason), exception
         if isinstance(exception, (KeyboardInterrupt, GeneratorExit)):
             raise exception
-        error = f"{type(exception).__name__}: {exception}"
-        return info.returned(JobResult.FAILURE, self._runner_id, error=error), exception
+        return info.returned(JobResult.FAILURE, self._runner_id, error=_text(exception)), exception
 
     def _unregistered(self, info: JobInfo) -> tuple[ReturnJobInfo, BaseException | None] | None:
         delay = min(timedelta(seconds=2 ** min(info.delivery_count - 1, 30)), LONGEST_UNREGISTERED)
@@ -171,6 +170,14 @@ async def _call_middleware(
     middleware: Callable[[JobContext, Any], Awaitable[Any]], call_next: Any, context: JobContext
 ) -> Any:
     return await middleware(context, lambda given=context: call_next(given))
+
+
+def _text(exception: BaseException) -> str:
+    name = type(exception).__name__
+    try:
+        return f"{name}: {exception}"
+    except Exception as error:  # noqa: BLE001  (whatever it is, the failure is the function's)
+        return f"{name}, whose text cannot be had: {type(error).__name__}"
 
 
 def _let_go(future: asyncio.Future[Any]) -> None:

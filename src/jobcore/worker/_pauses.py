@@ -19,7 +19,3 @@ class Pauses:
         """The next pause, in seconds."""
         pause, self._pause = self._pause, min(2 * self._pause, LONGEST)
         return pause * random.uniform(0.5, 1)  # noqa: S311  (no secret hangs on it)
-
-    def reset(self) -> None:
-        """Begin anew."""
-        self._pause = FIRST

@@ -19,9 +19,10 @@ from contextlib import AsyncExitStack, nullcontext
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+from jobcore.app import App
 from jobcore.errors import InvalidJob, InvalidJobType
 from jobcore.jobs import Completion, JobResult
-from jobcore.jobs._checks import check_int, check_queue
+from jobcore.jobs._checks import check_int, check_queue, check_seconds, check_uuid
 from jobcore.worker._completing import Completer
 from jobcore.worker._emitter import Emitter
 from jobcore.worker._functions import Functions
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
     from typing import Any, Self
     from uuid import UUID
 
-    from jobcore.app import App
     from jobcore.jobs import JobInfo, ReturnJobInfo
     from jobcore.worker._completing import Finished
     from jobcore.worker._execution import Execution
@@ -65,11 +65,13 @@ class Worker:
         max_lost: int = 5,
         runner_id: UUID | None = None,
     ) -> None:
+        if not isinstance(app, App):
+            raise InvalidJobType("app", "an App", app)
         self.app: App = app
         self.queues: dict[str, int] = _checked_queues(app, queues)
-        self.grace: float = _seconds(grace)
+        self.grace: float = check_seconds("grace", grace)
         self.max_lost: int = check_int("max_lost", max_lost, 0, 2**31 - 1)
-        self.runner_id: UUID = uuid4() if runner_id is None else runner_id
+        self.runner_id: UUID = uuid4() if runner_id is None else check_uuid("runner_id", runner_id)
         self._stack: AsyncExitStack | None = None
         self._stop = asyncio.Event()
         self._stop_now = asyncio.Event()
@@ -235,10 +237,3 @@ def _checked_queues(app: App, queues: Any) -> dict[str, int]:
     if not items:
         raise InvalidJob("queues", "must name at least one")
     return {check_queue(queue): check_int(f"concurrency of {queue!r}", limit, 1, 1_000_000) for queue, limit in items}
-
-
-def _seconds(grace: timedelta | float) -> float:
-    seconds = grace if isinstance(grace, (int, float)) else grace.total_seconds()
-    if not 0 <= seconds < float("inf"):
-        raise InvalidJob("grace", "must be 0 seconds or more, and finite")
-    return float(seconds)

@@ -41,6 +41,16 @@ class Batches(Conformance):
         assert ["before", *expected, "after"] == await stage.poppable()
 
     @scenario
+    async def test_a_batch_is_due_at_the_time_of_its_push_however_large_it_is(self, stage: Stage) -> None:
+        for number in (1, 1_000):
+            await stage.advance(1.5)
+            pushed = stage.clock.now()
+            ids = await stage.soon(stage.batches.push_many([stage.new() for _ in range(number)]))
+            await stage.advance(1)
+
+            assert {pushed} == {(await stage.known(job_id)).next_queue for job_id in (ids[0], ids[-1])}
+
+    @scenario
     async def test_a_batch_is_any_iterable(self, stage: Stage) -> None:
         ids = await stage.soon(stage.batches.push_many(stage.new(name) for name in "ab"))
         assert 2 == len(ids)

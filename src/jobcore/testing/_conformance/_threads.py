@@ -100,12 +100,11 @@ class Threads(Conformance):
         storage: Any = stage.storage
         entered = threading.Barrier(3)
 
-        async def wait() -> JobInfo:
+        async def wait() -> None:
             task = asyncio.ensure_future(storage.pop(stage.queue, BOB))
             await settle()
             await asyncio.to_thread(entered.wait, self.guard)
-            popped: JobInfo = await task
-            return popped
+            await task
 
         elsewhere = [self._elsewhere(wait) for _ in range(2)]
         await stage.soon(asyncio.to_thread(entered.wait, self.guard))
@@ -117,16 +116,7 @@ class Threads(Conformance):
 
     @scenario
     async def test_a_waiter_whose_loop_is_gone_keeps_nothing_from_the_others(self, stage: Stage) -> None:
-        def abandon() -> None:
-            loop = asyncio.new_event_loop()
-            loop.set_exception_handler(lambda _loop, _context: None)  # of pending tasks: they are the point
-            waiting = [loop.create_task(stage.storage.pop(stage.queue, BOB)) for _ in range(3)]
-            loop.run_until_complete(settle())
-            loop.close()
-            abandoned.extend(waiting)
-
-        abandoned: list[asyncio.Task[JobInfo]] = []
-        await stage.soon(asyncio.to_thread(abandon))
+        abandoned = await self._abandoned(stage)
         waiting = [await stage.waiting(), await stage.waiting()]
         for name in ("one", "two"):
             await stage.push(name)
@@ -136,6 +126,30 @@ class Threads(Conformance):
         assert ["three"] == await stage.poppable()
         abandoned.clear()
         gc.collect()
+
+    @scenario
+    async def test_a_job_for_which_only_waiters_of_a_gone_loop_are_there_waits_for_the_next(self, stage: Stage) -> None:
+        abandoned = await self._abandoned(stage)
+        await stage.push("job")
+        await stage.settle()
+
+        job = await stage.pop()
+        assert ("job", 1, 0) == (job.name, job.delivery_count, job.lost_count)
+        abandoned.clear()
+        gc.collect()
+
+    async def _abandoned(self, stage: Stage) -> list[asyncio.Task[JobInfo]]:
+        """Pops that wait on a loop that is closed."""
+
+        def abandon() -> list[asyncio.Task[JobInfo]]:
+            loop = asyncio.new_event_loop()
+            loop.set_exception_handler(lambda _loop, _context: None)  # of pending tasks: they are the point
+            waiting = [loop.create_task(stage.storage.pop(stage.queue, BOB)) for _ in range(3)]
+            loop.run_until_complete(settle())
+            loop.close()
+            return waiting
+
+        return await stage.soon(asyncio.to_thread(abandon))
 
     @scenario
     async def test_a_waiter_that_is_collected_with_its_loop_keeps_nothing_from_the_others(self, stage: Stage) -> None:

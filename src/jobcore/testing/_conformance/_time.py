@@ -95,6 +95,21 @@ class Time(Conformance):
         assert "scheduled" == (await stage.soon(waiting)).name
 
     @scenario
+    async def test_after_a_jump_back_what_was_due_is_not_early_and_keeps_nothing_back(self, stage: Stage) -> None:
+        await stage.push("first", priority=1)
+        await stage.push("second")
+        stage.clock.jump_wall(-5)
+        await stage.push("now", priority=-1)
+        job = await stage.pop()
+        assert "now" == job.name
+        await stage.complete(job, JobResult.SUCCESS)
+
+        await stage.advance(5 - MICROSECOND)
+        assert [] == await stage.poppable()
+        await stage.advance(MICROSECOND)
+        assert ["first", "second"] == await stage.poppable()
+
+    @scenario
     async def test_a_long_wait_ends_on_time_whatever_the_cap(self, stage: Stage) -> None:
         await stage.push("scheduled", next_queue=timedelta(seconds=35))
         waiting = await stage.waiting()
