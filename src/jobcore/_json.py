@@ -2,8 +2,9 @@
 # cython: embedsignature=True, embedsignature.format=python, auto_pickle=False, autotestdict=False
 """The one JSON codec: msgspec, or the standard library where msgspec cannot be imported.
 
-Both write the same bytes for plain JSON values. What has no JSON form (NaN, infinities, lone surrogates, unknown
-types) is refused here, so that a job that was accepted can always be read back.
+Both read what either writes, and write the same bytes for plain JSON values, but for the exponents of numbers. What has
+no JSON form (NaN, infinities, lone surrogates, unknown types) is refused here, so that a job that was accepted can
+always be read back.
 """
 
 # pyright: reportUnknownArgumentType=false

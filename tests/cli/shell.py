@@ -24,7 +24,7 @@ class Shell:
     def write(self, name: str, text: str) -> None:
         (self.directory / name).write_text(textwrap.dedent(text), "utf-8")
 
-    def start(self, *arguments: str) -> Running:
+    def start(self, *arguments: str, errors: int = subprocess.STDOUT) -> Running:
         return Running(
             subprocess.Popen(
                 [sys.executable, "-m", "jobcore", *arguments],
@@ -32,7 +32,7 @@ class Shell:
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
+                stderr=errors,
                 encoding="utf-8",
             )
         )

@@ -123,6 +123,12 @@ def test_a_terminal_without_rich_gets_lines(
     assert "2 of 3: 0 retried, 0 reclaimed, 1 dead\n" == capsys.readouterr().out
 
 
+def test_what_could_not_be_listed_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    books = Books(unread=[PermissionError("not yours")])
+    show.summary(books, counted_as(), seconds=1.0, lost=0)
+    assert 1 == counts(capsys.readouterr().out.splitlines())["unread"]
+
+
 @POSIX
 def test_an_interrupt_ends_it_cleanly(tmp_path: Path) -> None:
     with (tmp_path / "huge").open("wb") as file:

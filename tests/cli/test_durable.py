@@ -80,6 +80,56 @@ def test_a_killed_process_is_replaced_and_its_job_comes_back(shell: Shell) -> No
     assert (1, 0) == (stats(shell)["jobs"], stats(shell)["running"]), "handed back, not left to its lease"
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="processes of one parent need process groups")
+def test_workers_whose_supervisor_is_killed_hand_back_what_they_run_and_end(shell: Shell) -> None:
+    shell.write("module.py", MODULE)
+    assert 0 == shell.run("push", "module:app", "work", '{"number": 1, "seconds": 3600}')[0]
+    with shell.start("worker", "module:app", "--processes", "2", "--grace", "0.1") as supervisor:
+        supervisor.until("runs 1")
+        supervisor.signal(signal.SIGKILL)
+        code, output = supervisor.end()  # when the last of them has closed its end of the pipe
+    assert (-signal.SIGKILL, True) == (code, "the supervisor is gone: stopping" in output), output
+    assert (1, 0) == (stats(shell)["jobs"], stats(shell)["running"])
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="processes of one parent need process groups")
+def test_a_process_that_does_not_end_is_killed_by_its_supervisor(shell: Shell) -> None:
+    shell.write("module.py", MODULE)
+    assert 0 == shell.run("push", "module:app", "work", '{"number": 1, "seconds": 3600}')[0]
+    with shell.start("worker", "module:app", "--processes", "2", "--grace", "0.1") as worker:
+        stopped = re.search(r"runs 1 (\d+)", worker.until("runs 1"))
+        assert stopped is not None
+        os.kill(int(stopped[1]), signal.SIGSTOP)
+        worker.signal(signal.SIGTERM)
+        code, output = worker.end()
+    assert (0, True) == (code, f"worker process {stopped[1]} does not end, and is killed" in output), output
+
+
+def test_a_job_is_due_when_the_command_says_so(shell: Shell) -> None:
+    shell.write("module.py", MODULE)
+    code, output = shell.run("push", "module:app", "work", '{"number": 1}', "--at", "2050-01-31T12:00:00+01:00")
+    assert 0 == code, output
+    code, output = shell.run("info", "module:app", output.strip(), "--json")
+    assert (0, "2050-01-31T11:00:00+00:00") == (code, json.loads(output)["next_queue"])
+    code, output = shell.run("push", "module:app", "work", '{"number": 2}', "--after", "1e9")
+    assert 0 == code, output
+    code, output = shell.run("info", "module:app", output.strip(), "--json")
+    assert (0, True) == (code, json.loads(output)["next_queue"] > "2050"), output
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no pseudo-terminals")
+def test_a_terminal_sees_how_far_a_copy_is(shell: Shell) -> None:
+    shell.write("module.py", MODULE)
+    for number in range(2):
+        assert 0 == shell.run("push", "module:app", "work", f'{{"number": {number}}}')[0]
+    ours, theirs = os.openpty()
+    with shell.start("copy", "module:app", "sqlite:///other.db", errors=theirs) as command:
+        os.close(theirs)
+        assert (0, "2 jobs moved\n") == command.end()
+    assert b"\r2 jobs moved" == os.read(ours, 4096)
+    os.close(ours)
+
+
 def test_jobs_move_from_one_file_to_another(shell: Shell) -> None:
     shell.write("module.py", MODULE)
     for number in range(3):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,6 +19,12 @@ MODULE = """
 
     @app.job
     def work(number: int) -> None: ...
+
+    class Plain:
+        async def info(self, job_id): ...
+        push = pop = heartbeat = complete = info
+
+    plain = App(Plain())
 """
 
 
@@ -39,6 +47,7 @@ MODULE = """
         (["worker", "module:app", "--processes", "2"], "each of the processes would have jobs of its own"),
         (["push", "module:app", "work", '{"number": 1}'], "the job would vanish with this process"),
         (["push", "module:app", "work", "{"], "this is no JSON"),
+        (["push", "module:app", "work", "[" * 10_000], "this is no JSON"),
         (["push", "module:app", "work", "{}", "--at", "2030-01-01"], "no offset from UTC"),
         (["push", "module:app", "work", "{}", "--at", "soon"], "no date and time in ISO 8601"),
         (["push", "module:app", "work", "{}", "--after", "1e300"], "seconds are too many"),
@@ -46,6 +55,7 @@ MODULE = """
         (["info", "nowhere://", "01a20e58-ee80-72dd-9a40-f2677a1cd979"], "'nowhere://' has an unknown scheme"),
         (["unknown"], "No such command 'unknown'"),
         (["stats"], "Missing argument 'TARGET'"),
+        (["stats", "module:plain"], "a Plain does not count"),
     ],
 )
 def test_a_mistake_is_one_line(shell: Shell, arguments: list[str], reason: str) -> None:
@@ -85,3 +95,26 @@ def test_what_needs_no_app_is_there_without_one(shell: Shell) -> None:
         assert (0, True) == (code, "_JOBCORE_COMPLETE" in output), output
     code, output = shell.run("--help")
     assert (0, True) == (code, "worker" in output), output
+
+
+def test_nothing_at_all_shows_the_help(shell: Shell) -> None:
+    code, output = shell.run()
+    assert (2, True) == (code, output.startswith("Usage: jobcore ")), output
+
+
+def test_an_app_is_found_from_the_current_directory_however_the_command_was_started(shell: Shell) -> None:
+    shell.write("module.py", MODULE)
+    shell.environment["PYTHONSAFEPATH"] = "1"  # as where a script was started, the directory is not on the path
+    code, output = shell.run("stats", "module:app")
+    assert (0, True) == (code, "jobs" in output), output
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there, no signal comes to one process alone")
+def test_an_interrupt_ends_a_command_as_shells_count_it(shell: Shell) -> None:
+    with shell.start("stats", "memory://", "--watch=0.01", "--json") as command:
+        for _ in range(2):
+            command.until('"jobs": 0')
+        command.signal(signal.SIGINT)
+        code, output = command.end()
+    assert 130 == code, output
+    assert "Traceback" not in output

@@ -60,6 +60,17 @@ MODULE = """
         print("hangs", flush=True)
         time.sleep(3600)
 
+    closing = App(MemoryStorage(), lifespan=lambda app: pushed(app, "close"))
+
+    @closing.job
+    async def close() -> None:
+        await hang_as_well.push()
+
+    @closing.job
+    def hang_as_well() -> None:
+        asyncio.run(closing.storage.aclose())
+        time.sleep(3600)
+
     @failing.job(max_retries=0)
     async def fail(ctx: JobContext) -> None:
         ctx.logger.warning("at work")
@@ -79,16 +90,35 @@ def test_a_signal_hands_the_jobs_back_and_ends_with_0(shell: Shell, number: sign
     assert "Traceback" not in output
 
 
-def test_a_second_signal_does_not_wait_for_the_grace(shell: Shell) -> None:
+@pytest.mark.parametrize("grace", ["3600", "1e+300"])
+def test_a_second_signal_does_not_wait_for_the_grace(shell: Shell, grace: str) -> None:
     shell.write("module.py", MODULE)
-    with shell.start("worker", "module:app", "-q", "default=20", "--grace", "3600") as worker:
+    with shell.start("worker", "module:app", "-q", "default=20", "--grace", grace) as worker:
         worker.until("all run")
         worker.signal(signal.SIGTERM)
-        worker.until("stopping, with 3600 s for what runs")
+        worker.until(f"stopping, with {grace} s for what runs")
         worker.signal(signal.SIGTERM)
         code, output = worker.end()
     assert 0 == code, output
     assert "stats 0 10\n" in output
+    assert "Traceback" not in output
+
+
+def test_a_signal_before_the_worker_begins_ends_it_at_once(shell: Shell) -> None:
+    shell.write("module.py", 'import time\nprint("begins", flush=True)\ntime.sleep(3600)\n')
+    with shell.start("worker", "module:app") as worker:
+        worker.until("begins")
+        worker.signal(signal.SIGTERM)
+        assert (0, "") == worker.end()
+
+
+def test_a_worker_that_ends_without_being_asked_has_failed_whatever_hangs(shell: Shell) -> None:
+    shell.write("module.py", MODULE)
+    with shell.start("worker", "module:closing", "--grace", "0.1") as worker:
+        code, output = worker.end()
+    assert 1 == code, output
+    assert "the worker stops: this storage takes no calls" in output
+    assert "Traceback" not in output
 
 
 @pytest.mark.parametrize("app", ["hanging", "blocking"])

@@ -256,7 +256,11 @@ def test_an_id_of_its_due_time_sorts_by_it() -> None:
     assert JobInfo.from_new(NewJobInfo("job"), ID, datetime(1960, 1, 1, tzinfo=UTC)).next_queue_id().int >> 80 == 0
 
 
-@pytest.mark.parametrize("text", ["", "{}", "[]", "null", '{"args": 1}', '{"name": "job", "args": null}', b"\xff"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "{}", "[]", "null", '{"args": 1}', '{"name": "job", "args": null}', b"\xff", f'{{"args":{"[" * 100_000}'],
+    ids=lambda text: repr(text[:40]),
+)
 def test_another_text_is_no_job(text: Any) -> None:
     for kind in (NewJobInfo, JobInfo):
         with pytest.raises(InvalidJob):

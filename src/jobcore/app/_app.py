@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 R = TypeVar("R")
-T = TypeVar("T")
 HandlerT = TypeVar("HandlerT", bound="EventHandler")
 MiddlewareT = TypeVar("MiddlewareT", bound="Middleware")
 
@@ -290,7 +289,7 @@ class App:
                 await cast("Closable", storage).aclose()
 
 
-def _check_callable(field: str, value: T) -> T:
+def _check_callable(field: str, value: Any) -> Any:
     if not callable(value):
         raise InvalidJobType(field, "a function", value)
     return value

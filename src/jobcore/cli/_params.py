@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 from datetime import datetime, timedelta
-from typing import Any, cast
+from typing import Any
 
 import click
 
 from jobcore._json import decode
-from jobcore.errors import InvalidJob
 
 
 class Queue(click.ParamType[tuple[str, int]]):
@@ -19,8 +18,6 @@ class Queue(click.ParamType[tuple[str, int]]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, int]:
         """The name may hold an equals sign, the number not."""
-        if isinstance(value, tuple):  # click converts what is converted already
-            return cast("tuple[str, int]", value)
         queue, _, number = str(value).rpartition("=")
         if not queue or not number.isascii() or not number.isdigit() or int(number) == 0:
             self.fail(f"{value!r} is no queue and its concurrency: write it like default=8", param, ctx)
@@ -79,5 +76,5 @@ class JSON(click.ParamType[Any]):
         """Decoded by the codec that jobs go through."""
         try:
             return decode(str(value).encode())
-        except (ValueError, InvalidJob) as error:
+        except (ValueError, RecursionError) as error:
             self.fail(f"this is no JSON: {error}", param, ctx)

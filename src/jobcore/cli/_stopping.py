@@ -65,7 +65,7 @@ class Stopping:
         worker.stop()
 
     def _leave_in(self, seconds: float, code: int = 0) -> None:
-        watchdog = threading.Timer(seconds, leave, [code])
+        watchdog = threading.Timer(min(seconds, threading.TIMEOUT_MAX), leave, [code])
         watchdog.daemon = True
         watchdog.start()
 

@@ -200,7 +200,7 @@ class JobInfo(JobSpec):
             )
         except InvalidJob:
             raise
-        except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
             raise InvalidJob("JSON", f"is not a JobInfo: {error!r}") from error
         return job
 

@@ -273,7 +273,7 @@ class NewJobInfo(JobSpec):
             fill_new(new, next_queue, None if fields["id"] is None else UUID(fields["id"]))
         except InvalidJob:
             raise
-        except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
             raise InvalidJob("JSON", f"is not a NewJobInfo: {error!r}") from error
         return new
 
