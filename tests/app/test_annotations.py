@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import sys
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,18 @@ if TYPE_CHECKING:
     from jobcore import JobContext
     from jobcore.app import Job
 
+LAZY = """
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from decimal import Decimal
+    from uuid import UUID
+    from jobcore import JobContext
+
+
+def work(ctx: JobContext, at: Later, many: list[Later], maybe: Later | None = None) -> UUID: ...
+def pay(amount: Decimal) -> None: ...
+"""
 MOMENT = datetime(2031, 1, 1)  # noqa: DTZ001  (a plain value)
 
 
@@ -119,3 +132,22 @@ def test_a_callable_that_is_no_function_is_refused_in_clear_words(app: App) -> N
             app.job(wrong)
         with pytest.raises(InvalidJob, match="must be a function"):
             app.job(name="work")(wrong)
+
+
+@pytest.mark.skipif(sys.version_info < (3, 14), reason="annotations are evaluated at once before 3.14")
+def test_annotations_that_are_evaluated_late_are_found_as_strings_are(app: App) -> None:
+    pytest.importorskip("msgspec")
+    names: dict[str, Any] = {"__name__": "later"}
+    exec(compile(LAZY, "later.py", "exec", dont_inherit=True), names)
+    work, pay = app.job(names["work"]), app.job(names["pay"])
+    names["Later"] = datetime
+
+    assert work.wants_context
+    assert {"at": MOMENT, "many": [MOMENT], "maybe": MOMENT} == unpacked(work, MOMENT, [MOMENT], MOMENT)
+    with pytest.raises(InvalidCall, match="cannot be resolved: name 'Decimal' is not defined"):
+        unpacked(pay, 5)
+
+
+def test_a_function_that_does_not_tell_its_parameters_is_refused(app: App) -> None:
+    with pytest.raises(InvalidCall, match=r"max.* has parameters that Python does not tell"):
+        app.job(max)

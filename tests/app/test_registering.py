@@ -124,6 +124,8 @@ def test_a_storage_is_a_storage_or_a_url() -> None:
         with pytest.raises(InvalidJob, match="storage must be a storage or the URL of one") as refusal:
             App(wrong)
         assert isinstance(refusal.value, TypeError)
+        with pytest.raises(InvalidJob, match="storage must be a storage"), App("memory://").using(wrong):
+            pass
     with pytest.raises(ValueError, match="scheme"):
         App("nowhere://").storage  # noqa: B018
 

@@ -5,12 +5,22 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+from jobcore import MemoryStorage
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-    from jobcore import MemoryStorage
-
 GUARD = 30.0
+
+
+class CountingStorage(MemoryStorage):
+    """Counts how often leases are renewed."""
+
+    beats = 0
+
+    async def heartbeat_many(self, held: Any, runner_id: Any) -> Any:
+        self.beats += 1
+        return await super().heartbeat_many(held, runner_id)
 
 
 def play(scene: Coroutine[Any, Any, None]) -> None:

@@ -16,7 +16,7 @@ from jobcore import App, JobContext, MemoryStorage, NewJobInfo, Worker
 from jobcore.testing import FakeClock, settle
 from jobcore.worker._execution import Execution
 from jobcore.worker._leases import LeaseKeeper
-from tests.worker.at_work import play, until, until_empty
+from tests.worker.at_work import CountingStorage, play, until, until_empty
 from tests.worker.test_concurrency import FiveVerbs
 
 if TYPE_CHECKING:
@@ -255,15 +255,8 @@ def test_a_storage_that_fails_to_renew_is_asked_again_at_the_next_beat(caplog: p
 
 
 def test_jobs_that_end_at_once_cost_no_heartbeat() -> None:
-    class Counting(MemoryStorage):
-        beats = 0
-
-        async def heartbeat_many(self, held: Any, runner_id: Any) -> Any:
-            self.beats += 1
-            return await super().heartbeat_many(held, runner_id)
-
     async def scene() -> None:
-        storage = Counting()
+        storage = CountingStorage()
         app = App(storage)
 
         @app.job

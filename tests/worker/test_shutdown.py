@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from jobcore import App, MemoryStorage, StorageClosed, StorageUnavailable, Worker
-from tests.worker.at_work import GUARD, play, until, until_empty
+from tests.worker.at_work import GUARD, CountingStorage, play, until, until_empty
 
 BEAT = timedelta(seconds=0.2)
 
@@ -231,15 +231,8 @@ def test_a_storage_that_is_closed_ends_the_worker(caplog: pytest.LogCaptureFixtu
 def test_what_ends_after_its_storage_was_closed_is_not_completed_and_the_log_says_so(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    class Counting(MemoryStorage):
-        beats = 0
-
-        async def heartbeat_many(self, held: Any, runner_id: Any) -> Any:
-            self.beats += 1
-            return await super().heartbeat_many(held, runner_id)
-
     async def scene() -> None:
-        storage = Counting()
+        storage = CountingStorage()
         app, succeeded = App(storage), list[Any]()
 
         @app.job(heartbeat_interval=timedelta(milliseconds=20))

@@ -85,10 +85,8 @@ class App:
         lifespan: Callable[[App], AbstractAsyncContextManager[Any]] | None = None,
         middleware: Sequence[Middleware] = (),
     ) -> None:
-        if isinstance(storage, type):
-            raise InvalidJobType("storage", f"a storage or the URL of one, not the class {storage.__name__}")
-        if not isinstance(storage, str) and (missing := missing_methods(storage, Storage)):
-            raise NotAStorage(storage, missing)
+        if not isinstance(storage, str):
+            _check_storage(storage)
         if lifespan is not None:
             _check_callable("lifespan", lifespan)
         if not isinstance(middleware, Iterable):
@@ -163,7 +161,9 @@ class App:
     ) -> Job[..., ..., Any]:
         if isinstance(function, Job):
             raise InvalidJob(f"{function.name}()", "is a job already")
-        if not inspect.isroutine(function):
+        if not (
+            inspect.isroutine(function) and hasattr(function, "__name__")
+        ):  # of 3.14's routines, `partial` has none
             raise InvalidJobType("job", "a function", function)
         job: Job[..., ..., Any] = Job(
             self, function, function.__name__ if name is None else name, options, timeout, executor
@@ -226,6 +226,7 @@ class App:
 
         The app does not close it, and what `every` asked for does not begin.
         """
+        _check_storage(storage)
         before, self._storage = self._storage, storage
         self._entered += 1
         try:
@@ -287,6 +288,13 @@ class App:
             storage, self._storage = self._storage, None
             if storage is not None:
                 await cast("Closable", storage).aclose()
+
+
+def _check_storage(storage: object) -> None:
+    if isinstance(storage, type):
+        raise InvalidJobType("storage", f"a storage or the URL of one, not the class {storage.__name__}")
+    if missing := missing_methods(storage, Storage):
+        raise NotAStorage(storage, missing)
 
 
 def _check_callable(field: str, value: Any) -> Any:

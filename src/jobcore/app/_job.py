@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import sys
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Generic, Literal, ParamSpec, TypeVar
@@ -23,6 +24,14 @@ if TYPE_CHECKING:
 
     from jobcore.app._app import App
     from jobcore.jobs import Backoff
+
+if sys.version_info >= (3, 14):
+    from annotationlib import Format
+
+    # Annotations are evaluated here, and names that only type checkers know have to stay names.
+    _signature = functools.partial(inspect.signature, annotation_format=Format.FORWARDREF)
+else:
+    _signature = inspect.signature
 
 PushP = ParamSpec("PushP")
 CallP = ParamSpec("CallP")
@@ -173,7 +182,10 @@ class Job(Pusher[PushP], Generic[PushP, CallP, R]):
 
 def _without_context(name: str, function: Callable[..., Any]) -> tuple[inspect.Signature, bool]:
     """The signature that a push sees, and whether the function takes a `JobContext` before that."""
-    signature = inspect.signature(function)
+    try:
+        signature = _signature(function)
+    except ValueError as error:
+        raise InvalidCall(f"{name}()", f"has parameters that Python does not tell: {error}") from None
     parameters = list(signature.parameters.values())
     of_context = [parameter for parameter in parameters if _is_context(function, parameter.annotation)]
     if not of_context:
@@ -184,7 +196,8 @@ def _without_context(name: str, function: Callable[..., Any]) -> tuple[inspect.S
 
 
 def _is_context(function: Callable[..., Any], annotation: object) -> bool:
-    if isinstance(annotation, str):  # from __future__ import annotations; the name may be for type checkers only
+    annotation = getattr(annotation, "__forward_arg__", annotation)
+    if isinstance(annotation, str):  # the name may be for type checkers only
         name = annotation.strip("\"'").rpartition(".")[2]
         annotation = getattr(inspect.unwrap(function), "__globals__", {}).get(
             name, JobContext if name == "JobContext" else None
