@@ -16,7 +16,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there, no signa
 
 # The app has its jobs from its own lifespan: the storage lives in the worker's process.
 MODULE = """
-    import asyncio, time
+    import asyncio, hashlib, time
     from contextlib import asynccontextmanager
     from jobcore import App, JobContext, MemoryStorage
 
@@ -59,6 +59,13 @@ MODULE = """
     async def block() -> None:
         print("hangs", flush=True)
         time.sleep(3600)
+
+    deaf = App(MemoryStorage(), lifespan=lambda app: pushed(app, "compute"))
+
+    @deaf.job
+    async def compute() -> None:
+        print("hangs", flush=True)
+        hashlib.pbkdf2_hmac("sha256", b"", b"", 10**9)  # heeds no signal
 
     closing = App(MemoryStorage(), lifespan=lambda app: pushed(app, "close"))
 
@@ -121,7 +128,7 @@ def test_a_worker_that_ends_without_being_asked_has_failed_whatever_hangs(shell:
     assert "Traceback" not in output
 
 
-@pytest.mark.parametrize("app", ["hanging", "blocking"])
+@pytest.mark.parametrize("app", ["hanging", "blocking", "deaf"])
 def test_what_hangs_does_not_hold_up_the_end(shell: Shell, app: str) -> None:
     shell.write("module.py", MODULE)
     with shell.start("worker", f"module:{app}", "--grace", "0.1") as worker:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import inspect
+import sys
 from collections.abc import Coroutine
 from typing import Any
 from uuid import UUID
@@ -14,6 +15,9 @@ import pytest
 from jobcore import JobResult, LeaseLost, MemoryStorage, NewJobInfo, ReturnJobInfo
 
 ALICE = UUID(int=1)
+
+# inspect hears of functions that are none in Python since 3.12
+is_coroutine_function = inspect.iscoroutinefunction if sys.version_info >= (3, 12) else asyncio.iscoroutinefunction
 
 
 def calls(storage: MemoryStorage) -> list[Coroutine[Any, Any, Any]]:
@@ -42,7 +46,7 @@ def test_they_are_coroutines_to_whoever_asks() -> None:
         assert getattr(call, "__qualname__", "").startswith("Memory")
         call.close()
     for verb in (storage.push, storage.pop, storage.heartbeat, storage.complete, storage.info):
-        assert asyncio.iscoroutinefunction(verb)
+        assert is_coroutine_function(verb)
 
 
 def test_they_are_awaited_once() -> None:
@@ -83,6 +87,7 @@ def test_an_exception_thrown_in_comes_out_and_ends_them() -> None:
     assert 0 == len(storage)
 
 
+@pytest.mark.filterwarnings("ignore:the .type, exc, tb. signature of throw:DeprecationWarning")
 def test_a_class_of_exceptions_can_be_thrown_in_and_nothing_else() -> None:
     storage = MemoryStorage()
     for call in calls(storage):

@@ -8,6 +8,7 @@ there a user without privileges runs it, from a copy of the package where that u
 
 from __future__ import annotations
 
+import atexit
 import itertools
 import os
 import re
@@ -97,10 +98,11 @@ def _reachable(package: Path) -> Path:
             [binary, "--version"], env=ENVIRONMENT, stdout=subprocess.DEVNULL, cwd="/", check=False, **AS_USER
         )
     except PermissionError:
-        folder = Folder().path
+        folder = Folder()
+        atexit.register(folder.remove)
         for part in package.parent.glob(f"{PACKAGE}*"):  # the libraries are beside it
-            shutil.copytree(part, folder / part.name)
-        return folder / PACKAGE
+            shutil.copytree(part, folder.path / part.name)
+        return folder.path / PACKAGE
     return package
 
 

@@ -3,6 +3,10 @@
 The worker stops by itself, within its grace. What it cannot end is a thread that hangs, or a handler that blocks the
 loop. So the first signal sets a watchdog, a daemon thread, which ends the process when the grace is over for long. The
 signals are handled in Python and not by the loop, since the loop may be what hangs.
+
+The main thread handles a signal when it comes back to Python code, and where it sleeps, for the signal wakes it. It
+does neither while it is in a library that goes on after signals, nor when the signal came just before it fell asleep.
+So a thread is told too, by the interpreter itself, and handles what the main thread does not.
 """
 
 from __future__ import annotations
@@ -11,8 +15,10 @@ import asyncio
 import logging
 import os
 import signal
+import socket
 import sys
 import threading
+import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, NoReturn
 
@@ -26,6 +32,11 @@ _logger = logging.getLogger("jobcore.cli")
 MARGIN = 0.9
 """Seconds that a worker has to end when its grace is over."""
 
+HANDLED_IN = 0.1
+"""Seconds that the main thread has to handle a signal."""
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
 
 class Stopping:
     """Ends this process; from signals, or from another thread by `request`."""
@@ -35,7 +46,13 @@ class Stopping:
         self._asked = 0
         self._worker: Worker | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        for number in (signal.SIGINT, signal.SIGTERM):
+        self._handled = 0
+        self._overtaken = 0
+        told, teller = socket.socketpair()
+        teller.setblocking(False)
+        signal.set_wakeup_fd(teller.detach(), warn_on_full_buffer=False)
+        threading.Thread(target=self._watch, args=(told,), name="jobcore-signals", daemon=True).start()
+        for number in _SIGNALS:
             signal.signal(number, self._signalled)
 
     async def run(self, worker: Worker) -> None:
@@ -57,7 +74,23 @@ class Stopping:
         self._leave_in(MARGIN + (self._grace if self._asked == 1 else 0))
 
     def _signalled(self, number: int, _frame: FrameType | None) -> None:
+        if self._overtaken:
+            self._overtaken -= 1
+            return
+        self._handled += 1
         self.request(signal.Signals(number).name)
+
+    def _watch(self, told: socket.socket) -> None:
+        came = 0
+        while number := told.recv(1):
+            if number[0] not in _SIGNALS:
+                continue
+            came += 1
+            time.sleep(HANDLED_IN)
+            if self._handled < came:
+                self._handled += 1
+                self._overtaken += 1
+                self.request(signal.Signals(number[0]).name)
 
     def _stop(self, worker: Worker, why: str, times: int) -> None:
         how = f"stopping, with {self._grace:g} s for what runs" if times == 1 else "stopping now"
