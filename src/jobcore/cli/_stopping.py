@@ -49,7 +49,7 @@ class Stopping:
         self._handled = 0
         self._overtaken = 0
         told, teller = socket.socketpair()
-        teller.setblocking(False)
+        teller.settimeout(0)
         signal.set_wakeup_fd(teller.detach(), warn_on_full_buffer=False)
         threading.Thread(target=self._watch, args=(told,), name="jobcore-signals", daemon=True).start()
         for number in _SIGNALS:
