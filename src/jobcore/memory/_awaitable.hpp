@@ -219,6 +219,16 @@ inline PyObject* call_flag_of_rest(PyObject* self, void* attribute) {
     return as_call(self)->rest == nullptr ? Py_NewRef(Py_False) : call_of_rest(self, attribute);
 }
 
+#if PY_VERSION_HEX >= 0x030F0000
+inline PyObject* call_state(PyObject* self, void* attribute) {
+    Call* call = as_call(self);
+    if (call->rest != nullptr) {
+        return call_of_rest(self, attribute);
+    }
+    return PyUnicode_FromString(call->started ? "CORO_CLOSED" : "CORO_CREATED");
+}
+#endif
+
 // Makes the type; a new reference, or null with an exception set.
 inline PyObject* call_setup() {
     static PyMethodDef methods[] = {
@@ -231,7 +241,11 @@ inline PyObject* call_setup() {
     static char awaited[] = "cr_await";
     static char running[] = "cr_running";
     static char suspended[] = "cr_suspended";
+    [[maybe_unused]] static char state[] = "cr_state";
     static PyGetSetDef attributes[] = {
+#if PY_VERSION_HEX >= 0x030F0000
+        {state, call_state, nullptr, "What inspect.getcoroutinestate says of the call.", state},
+#endif
         {"__name__", call_name, nullptr, nullptr, nullptr},
         {"__qualname__", call_qualified_name, nullptr, nullptr, nullptr},
         {frame, call_of_rest, nullptr, "Where the call waits.", frame},
