@@ -181,7 +181,7 @@ def main() -> None:
             pairs(memory, 20_000, 100_000), pairs(ours, 20_000, 100_000), rounds=5, **less,
         ),
         compare("consumer, 1 worker", "tasks/s", end_to_end(memory, 1, 10_000), end_to_end(ours, 1, 10_000)),
-        compare("consumer, 10 workers", "tasks/s", end_to_end(memory, 10, 10_000), end_to_end(ours, 10, 10_000)),
+        compare("consumer, 10 workers", "tasks/s", end_to_end(memory, 10, 50_000), end_to_end(ours, 10, 50_000)),
         compare("pickup by a consumer that rests", "ms", pickup(memory, 20), pickup(ours, 20), rounds=3, **less),
     ]  # fmt: skip
     there, here = place.theirs, place.ours
