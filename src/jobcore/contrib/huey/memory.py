@@ -84,8 +84,8 @@ class MemoryStore:
                 self._expiries[key] = expires
             return True
 
-    # huey asks twice for each task whether it was revoked. As a rule nothing is there, and ten workers that wait for the
-    # lock to hear so would do half as much.
+    # huey asks twice for each task whether it was revoked. As a rule nothing is there, and ten workers that waited for
+    # the lock to hear so would do a quarter of what one does.
 
     def get(self, key: Key) -> bytes | None:
         if key not in self._values:
