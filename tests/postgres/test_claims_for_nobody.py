@@ -85,3 +85,35 @@ def test_a_cancelled_pop_ends_when_its_claim_cannot_be_undone_and_the_lease_runs
             assert (job_id, 2, 1) == (job.id, job.delivery_count, job.lost_count)
 
     asyncio.run(scene())
+
+
+def test_a_claim_is_not_undone_twice_since_the_job_may_have_its_next_holder(server: Server, dsn: str) -> None:
+    async def scene() -> None:
+        async with Proxy(server) as proxy, PostgresStorage(proxy.url(dsn)) as storage, asyncio.timeout(HANGS):
+            undone: list[bytes] = []
+
+            def lose_the_answer(way: Way, piece: bytes) -> Fate:
+                if way is not Way.TO_CLIENT:
+                    undone.extend([piece] * (b"deliveries - 1" in piece))
+                    return Fate.PASS
+                return Fate.CUT if undone and b"UPDATE 1" in piece else Fate.PASS
+
+            job_id = await storage.push(NewJobInfo("job"))
+            proxy.rule = lose_the_answer
+            other = await asyncpg.connect(dsn)
+            async with other.transaction():
+                await other.execute("LOCK TABLE jobcore.job")
+                popping = asyncio.create_task(storage.pop("default", ALICE))
+                await blocked(dsn)
+                popping.cancel()
+                await asyncio.sleep(0)
+            with pytest.raises(asyncio.CancelledError):
+                await popping
+            await other.close()
+            assert 1 == len(undone)
+
+            proxy.rule = lambda _way, _piece: Fate.PASS
+            job = await storage.pop("default", ALICE)
+            assert (job_id, 1, 0) == (job.id, job.delivery_count, job.lost_count)
+
+    asyncio.run(scene())

@@ -256,7 +256,8 @@ class Claims:
         error: BaseException | None = None
         try:
             if taken:
-                self._account(await self._connections.run(lambda to: self._tables.undo(to, taken)))
+                # Not repeated: if it happened all the same, this runner may have the job again, under the same number.
+                self._account(await self._connections.run(lambda to: self._tables.undo(to, taken), repeat=False))
         except Exception as failure:  # noqa: BLE001  (whatever it is, the cancellation must go on)
             error = told(failure)
         for undo in undos:
