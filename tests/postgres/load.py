@@ -3,7 +3,7 @@
 After `StorageUnavailable` a call may have happened or not, so it is repeated where that is safe: a push with ids of its
 own, a heartbeat, a completion. Any other error ends the load. The journal has one line for each fact:
 
-    repeating ID            before a push is repeated: the job may have been there, and be gone, and then it is new again
+    repeating ID            before a push is repeated: the job may be gone already, and is new then
     pushed ID               the job is there
     popped ID DELIVERY NOW UNTIL    a lease, at that moment and valid until then at the least
     kept ID DELIVERY UNTIL          it was renewed
@@ -135,27 +135,29 @@ class Load:
             self._write("lost", job.id, job.delivery_count)
 
 
+def repeated_in(facts: Iterable[list[str]]) -> set[UUID]:
+    """The jobs whose push was repeated."""
+    return {UUID(job) for fact, job, *_ in facts if fact == "repeating"}
+
+
 def check(journal: Iterable[str], left: Iterable[UUID]) -> int:
     """Nothing was lost, nothing was leased twice at a time, by the journals of all; how many jobs there were."""
-    repeated: set[UUID] = set()
+    facts = [line.split() for line in journal]
+    repeated = repeated_in(facts)
     pushed: set[UUID] = set()
     gone: set[UUID] = set()
     completed: set[UUID] = set()
     ended: set[tuple[UUID, int]] = set()
-    twice: set[UUID] = set()
     since: defaultdict[UUID, dict[int, int]] = defaultdict(dict)
     until: dict[tuple[UUID, int], int] = {}
-    for fact, job, *rest in map(str.split, journal):
+    for fact, job, *rest in facts:
         job_id = UUID(job)
         delivery, *times = map(int, rest) if rest else (0,)
         match fact:
-            case "repeating":
-                repeated.add(job_id)
             case "pushed":
                 pushed.add(job_id)
             case "popped":
-                if delivery in since[job_id]:
-                    twice.add(job_id)
+                assert delivery not in since[job_id] or job_id in repeated, "one delivery, two holders"
                 since[job_id][delivery], until[job_id, delivery] = times
             case "kept":
                 until[job_id, delivery] = max(until[job_id, delivery], *times)
@@ -167,7 +169,6 @@ def check(journal: Iterable[str], left: Iterable[UUID]) -> int:
             case "releasing":
                 ended.add((job_id, delivery))
     there = set(left)
-    assert set() == twice - repeated, "one delivery, two holders"
     assert set() == pushed - there - gone, "lost"
     assert set() == (completed & there) - repeated, "completed, and there again"
     for job_id, deliveries in since.items():
