@@ -25,6 +25,7 @@ import sys
 import time
 from collections import defaultdict
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 from uuid import UUID
 
@@ -45,12 +46,13 @@ PAUSE = 0.02
 """Seconds between two attempts."""
 
 
-async def insisting(call: Callable[[], Awaitable[T]]) -> T:
-    """What it gives when the database is there."""
+async def insisting(call: Callable[[], Awaitable[T]], again: Callable[[], object] = lambda: None) -> T:
+    """What it gives when the database is there; `again` is called before each repetition."""
     while True:
         try:
             return await call()
         except StorageUnavailable:
+            again()
             await asyncio.sleep(PAUSE)
 
 
@@ -88,7 +90,7 @@ class Load:
             number = 250 if self._chance.random() < 0.02 else self._chance.choice((1, 1, 5))
             if self._chance.random() < 0.5:
                 jobs = [self._new(self._id()) for _ in range(number)]
-                ids = await self._push_again_and_again(jobs)
+                ids = await insisting(partial(self._storage.push_many, jobs), partial(self._tell_again, jobs))
             else:
                 try:
                     ids = await self._storage.push_many([self._new(None) for _ in range(number)])
@@ -98,14 +100,9 @@ class Load:
                 self._write("pushed", job_id)
             await asyncio.sleep(self._chance.random() / 20)
 
-    async def _push_again_and_again(self, jobs: list[NewJobInfo]) -> list[UUID]:
-        while True:
-            try:
-                return await self._storage.push_many(jobs)
-            except StorageUnavailable:
-                for job in jobs:
-                    self._write("repeating", job.id)
-                await asyncio.sleep(PAUSE)
+    def _tell_again(self, jobs: list[NewJobInfo]) -> None:
+        for job in jobs:
+            self._write("repeating", job.id)
 
     async def _work(self, queue: str) -> None:
         while True:

@@ -12,6 +12,7 @@ import pytest
 
 from jobcore import NewJobInfo, PostgresStorage
 from jobcore.testing import settle
+from tests.postgres.locks import blocked
 from tests.postgres.proxy import Fate, Proxy, Way
 
 if TYPE_CHECKING:
@@ -23,14 +24,18 @@ HANGS = 60.0
 """Seconds after which a scene counts as one that hangs; it ends long before."""
 
 
-async def blocked(dsn: str) -> None:
-    """Until a statement waits for a lock."""
-    connection = await asyncpg.connect(dsn)
-    while not await connection.fetchval(
-        "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
-    ):
-        await asyncio.sleep(0.01)
-    await connection.close()
+async def cancel_at_its_claim(storage: PostgresStorage, dsn: str) -> None:
+    """A pop that is cancelled while its claim waits for a lock, and has ended."""
+    other = await asyncpg.connect(dsn)
+    async with other.transaction():
+        await other.execute("LOCK TABLE jobcore.job")
+        popping = asyncio.create_task(storage.pop("default", ALICE))
+        await blocked(dsn, 1)
+        popping.cancel()
+        await asyncio.sleep(0)
+    with pytest.raises(asyncio.CancelledError):
+        await popping
+    await other.close()
 
 
 def test_a_claim_for_a_loop_that_was_closed_meanwhile_is_undone(dsn: str) -> None:
@@ -43,7 +48,7 @@ def test_a_claim_for_a_loop_that_was_closed_meanwhile_is_undone(dsn: str) -> Non
                 await other.execute("LOCK TABLE jobcore.job")
                 waiting.append(abandoned.create_task(storage.pop("default", ALICE)))
                 await asyncio.to_thread(abandoned.run_until_complete, settle())
-                await blocked(dsn)
+                await blocked(dsn, 1)
                 abandoned.close()
             await other.close()
 
@@ -68,17 +73,8 @@ def test_a_cancelled_pop_ends_when_its_claim_cannot_be_undone_and_the_lease_runs
 
             job_id = await storage.push(NewJobInfo("job", heartbeat_interval=timedelta(milliseconds=20)))
             proxy.rule = fail_the_undo
-            other = await asyncpg.connect(dsn)
-            async with other.transaction():
-                await other.execute("LOCK TABLE jobcore.job")
-                popping = asyncio.create_task(storage.pop("default", ALICE))
-                await blocked(dsn)
-                popping.cancel()
-                await asyncio.sleep(0)
-            with pytest.raises(asyncio.CancelledError):
-                await popping
+            await cancel_at_its_claim(storage, dsn)
             assert not proxy.accepts
-            await other.close()
 
             proxy.accepts = True
             job = await storage.pop("default", BOB)
@@ -100,16 +96,7 @@ def test_a_claim_is_not_undone_twice_since_the_job_may_have_its_next_holder(serv
 
             job_id = await storage.push(NewJobInfo("job"))
             proxy.rule = lose_the_answer
-            other = await asyncpg.connect(dsn)
-            async with other.transaction():
-                await other.execute("LOCK TABLE jobcore.job")
-                popping = asyncio.create_task(storage.pop("default", ALICE))
-                await blocked(dsn)
-                popping.cancel()
-                await asyncio.sleep(0)
-            with pytest.raises(asyncio.CancelledError):
-                await popping
-            await other.close()
+            await cancel_at_its_claim(storage, dsn)
             assert 1 == len(undone)
 
             proxy.rule = lambda _way, _piece: Fate.PASS

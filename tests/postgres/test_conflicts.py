@@ -13,6 +13,7 @@ import pytest
 
 from jobcore import JobResult, NewJobInfo, PostgresStorage, StorageUnavailable
 from tests.postgres.load import Load, check
+from tests.postgres.locks import blocked
 from tests.postgres.server import Server
 
 if TYPE_CHECKING:
@@ -95,16 +96,6 @@ def test_the_victim_of_a_deadlock_does_it_again(dsn: str) -> None:
             await other.close()
 
     asyncio.run(scene())
-
-
-async def blocked(dsn: str, number: int) -> None:
-    """Until so many statements wait for a lock."""
-    connection = await asyncpg.connect(dsn)
-    while number > await connection.fetchval(
-        "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
-    ):
-        await asyncio.sleep(0.01)
-    await connection.close()
 
 
 def test_a_job_that_somebody_has_locked_is_passed_over_and_popped_when_it_is_free(dsn: str) -> None:

@@ -161,9 +161,8 @@ class App:
     ) -> Job[..., ..., Any]:
         if isinstance(function, Job):
             raise InvalidJob(f"{function.name}()", "is a job already")
-        if not (
-            inspect.isroutine(function) and hasattr(function, "__name__")
-        ):  # of 3.14's routines, `partial` has none
+        # A partial, which is a routine to Python since 3.14, has no name.
+        if not (inspect.isroutine(function) and hasattr(function, "__name__")):
             raise InvalidJobType("job", "a function", function)
         job: Job[..., ..., Any] = Job(
             self, function, function.__name__ if name is None else name, options, timeout, executor

@@ -73,7 +73,7 @@ class GroupCommit:
         return cast("T", self._call(Request(Kind.READ, act)))
 
     def write(self, act: Callable[[sqlite3.Connection], T]) -> T:
-        """What comes of this, in one transaction, as soon as it is durable."""
+        """What comes of this, in one transaction, as soon as it is durable; done again where its company failed."""
         return cast("T", self._call(Request(Kind.CHANGE, act)))
 
     def change(self, statement: str, parameters: Sequence[Any]) -> list[Any]:
